@@ -1,0 +1,105 @@
+"""A product: the one place where decimal prices and sizes become ticks and lots, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from quietmaker.core.units import EXACT, Lots, Ticks
+
+
+class OffGridError(ValueError):
+    """A price or size that is not a whole number of the product's increments."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """What the exchange says of one product.
+
+    Attributes:
+        symbol: Coinbase's product id, such as ``TNSR-USD``.
+        base: the currency that is bought and sold.
+        quote: the currency in which it is priced and fees are paid.
+        tick: price increment, in quote per base.
+        lot: size increment, in base.
+        min_size: least order size, in base.
+        max_size: greatest order size, in base.
+        min_notional: least order value (price times size), in quote.
+        untradable: why orders are not taken now (``delisted``, ``cancel_only`` ...); empty when they are.
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    tick: Decimal
+    lot: Decimal
+    min_size: Decimal
+    max_size: Decimal
+    min_notional: Decimal
+    untradable: str
+
+    def __post_init__(self) -> None:
+        """Refuse increments that no price or size could be a multiple of."""
+        if self.tick <= 0 or self.lot <= 0:
+            raise ValueError(f"{self.symbol}: tick {self.tick} and lot {self.lot} must be positive")
+
+    @cached_property
+    def tick_value(self) -> Decimal:
+        """Return the quote value of one tick on one lot: notional is ticks times lots times this."""
+        return EXACT.multiply(self.tick, self.lot)
+
+    @cached_property
+    def min_lots(self) -> Lots:
+        """Return the least order size in lots, rounded up."""
+        return Lots(-int(-self.min_size // self.lot))
+
+    @cached_property
+    def max_lots(self) -> Lots:
+        """Return the greatest order size in lots, rounded down."""
+        return Lots(int(self.max_size // self.lot))
+
+    def ticks(self, price: Decimal) -> Ticks:
+        """Convert a price to ticks.
+
+        Raises:
+            OffGridError: if it is not a whole number of ticks.
+        """
+        return Ticks(_whole(price, self.tick, self.symbol, "price"))
+
+    def lots(self, size: Decimal) -> Lots:
+        """Convert a size to lots.
+
+        Raises:
+            OffGridError: if it is not a whole number of lots.
+        """
+        return Lots(_whole(size, self.lot, self.symbol, "size"))
+
+    def floor_lots(self, size: Decimal) -> Lots:
+        """Convert a size to lots, rounded down."""
+        return Lots(int(size // self.lot))
+
+    def price(self, ticks: Ticks | int) -> Decimal:
+        """Convert ticks to a price."""
+        return EXACT.multiply(Decimal(ticks), self.tick)
+
+    def size(self, lots: Lots | int) -> Decimal:
+        """Convert lots to a size."""
+        return EXACT.multiply(Decimal(lots), self.lot)
+
+    def notional(self, ticks: Ticks | int, lots: Lots | int) -> Decimal:
+        """Return the exact value of ``lots`` at ``ticks``, in quote."""
+        return EXACT.multiply(Decimal(ticks * lots), self.tick_value)
+
+    def least_lots(self, ticks: Ticks | int) -> Lots:
+        """Return the least size the exchange takes at a price: minimum size and minimum notional."""
+        per_lot = EXACT.multiply(Decimal(max(ticks, 1)), self.tick_value)
+        by_value = -int(-self.min_notional // per_lot)
+        return Lots(max(self.min_lots, by_value, 1))
+
+
+def _whole(value: Decimal, increment: Decimal, symbol: str, what: str) -> int:
+    count = int(value // increment)
+    if EXACT.multiply(Decimal(count), increment) != value:
+        raise OffGridError(f"{symbol}: {what} {value} is not a multiple of {increment}")
+    return count

@@ -1,0 +1,97 @@
+"""The units of the core: what an integer means is in its type.
+
+Money is `Decimal` computed under `EXACT`, a context that raises rather than rounds: a sum that
+does not fit is a defect to hear of, never a digit to lose.
+"""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+from enum import Enum
+from typing import Final, NewType
+
+Ticks = NewType("Ticks", int)
+"""A price as a whole number of the product's price increments."""
+
+Lots = NewType("Lots", int)
+"""A size as a whole number of the product's base increments."""
+
+Instant = NewType("Instant", int)
+"""A moment: nanoseconds since 1970-01-01T00:00:00Z."""
+
+Nanos = NewType("Nanos", int)
+"""A span of time in nanoseconds."""
+
+Rate = NewType("Rate", int)
+"""A ratio (fee, spread, return) in parts per billion: 0.25 % is 2_500_000."""
+
+PPB: Final = 1_000_000_000
+SECOND: Final = Nanos(1_000_000_000)
+MILLISECOND: Final = Nanos(1_000_000)
+NEVER: Final = Instant(2**63 - 1)
+"""Later than every event: the deadline of something that has none."""
+
+EXACT: Final = decimal.Context(
+    prec=60,
+    traps=[decimal.Inexact, decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
+)
+ZERO: Final = Decimal(0)
+
+
+class Side(Enum):
+    """The side of an order, a book level or a trade's aggressor."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+    @property
+    def opposite(self) -> Side:
+        """Return the other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+    @property
+    def sign(self) -> int:
+        """Return +1 for a buy and -1 for a sell: the direction in which inventory moves."""
+        return 1 if self is Side.BUY else -1
+
+
+class Liquidity(Enum):
+    """Whether a fill added liquidity (maker) or took it (taker)."""
+
+    MAKER = "MAKER"
+    TAKER = "TAKER"
+
+
+def rate(value: Decimal | str | int) -> Rate:
+    """Convert a ratio such as ``Decimal("0.0025")`` to parts per billion.
+
+    Raises:
+        ValueError: if the ratio has more than nine decimals; it would have to be rounded.
+    """
+    scaled = EXACT.multiply(Decimal(value), Decimal(PPB))
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{value} has more than nine decimals and cannot be a rate")
+    return Rate(int(scaled))
+
+
+def ratio(value: Rate) -> Decimal:
+    """Convert a rate back to the ratio it stands for."""
+    return EXACT.divide(Decimal(value), Decimal(PPB))
+
+
+def seconds(value: Decimal | float | int | str) -> Nanos:
+    """Convert a number of seconds to whole nanoseconds."""
+    return Nanos(int(Decimal(str(value)) * SECOND))
+
+
+def add(*amounts: Decimal) -> Decimal:
+    """Add amounts of money exactly.
+
+    Raises:
+        decimal.Inexact: if the sum needs more than sixty digits.
+    """
+    total = ZERO
+    for amount in amounts:
+        total = EXACT.add(total, amount)
+    return total

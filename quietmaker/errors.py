@@ -1,0 +1,48 @@
+"""The error tree. Every error names the place and the remedy; driver errors are wrapped at the door.
+
+QuietmakerError                 anything we raise on purpose (CLI exit code 1)
+├── ConfigError                 configuration refused; nothing changed (4)
+├── SourceError                 a recording or market source that cannot be read
+├── LedgerError                 the books
+│   └── LedgerUnavailable       the database is away; facts go to the spool
+├── NotRunning                  no running instance under this QUIETMAKER_HOME (3)
+└── SafetyRefusal               a safety rule forbids it (6)
+"""
+
+from __future__ import annotations
+
+
+class QuietmakerError(Exception):
+    """Base of the errors that a user can meet; `exit_code` is what the CLI ends with."""
+
+    exit_code = 1
+
+
+class ConfigError(QuietmakerError):
+    """A configuration that is refused. The message names file, line, key, what was expected."""
+
+    exit_code = 4
+
+
+class SourceError(QuietmakerError):
+    """A market source that cannot be read. The message names file, line or row, and the remedy."""
+
+
+class LedgerError(QuietmakerError):
+    """The books refused or could not be read."""
+
+
+class LedgerUnavailable(LedgerError):  # noqa: N818 - a state, not only an error
+    """The database cannot be reached now; trying again later may work."""
+
+
+class NotRunning(QuietmakerError):  # noqa: N818
+    """No instance runs under this home."""
+
+    exit_code = 3
+
+
+class SafetyRefusal(QuietmakerError):  # noqa: N818
+    """A rule that protects money forbids what was asked."""
+
+    exit_code = 6

@@ -1,0 +1,259 @@
+"""The doors between the packages: what actors and the composition root may rely on.
+
+Adapters (`coinbase`, `exchange`, `ledger`, `market`, `telemetry`) implement these protocols and never
+import one another. One contract suite per port runs over every implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol, TypeAlias
+
+from quietmaker.core.commands import Alert, CancelReason, HoldChanged, RoundTrip
+from quietmaker.core.fees import FeeRates
+from quietmaker.core.market import CandleBar, MarketEvent
+from quietmaker.core.orders import ExitReason, Fill, Intent, Move, OrderState, Working
+from quietmaker.core.positions import Lot
+from quietmaker.core.product import Product
+from quietmaker.core.units import Instant, Lots, Nanos
+
+
+class Clock(Protocol):
+    """Time, injected. Nothing else in the project asks the operating system."""
+
+    def now(self) -> Instant:
+        """Return the time of day in UTC; it never runs backwards within a process."""
+
+    def monotonic(self) -> Nanos:
+        """Return nanoseconds of a clock for time-outs."""
+
+
+# --- market sources -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceInfo:
+    """What a source says of itself.
+
+    Attributes:
+        name: file name or ``synthetic``.
+        kind: ``synthetic``, ``coinbase-ws``, ``binance-combined`` or ``parquet``.
+        products: one per symbol, in the order of first appearance.
+        inferred: symbols whose increments were inferred from the data, with the statement to print.
+    """
+
+    name: str
+    kind: str
+    products: Mapping[str, Product]
+    inferred: Mapping[str, str]
+
+
+class MarketSource(Protocol):
+    """A market: events in time order, over all its symbols."""
+
+    def info(self) -> SourceInfo:
+        """Describe the source. May read ahead in a file."""
+
+    def events(self) -> Iterator[MarketEvent]:
+        """Yield every event once, in non-decreasing `at`. Each call starts from the beginning."""
+
+
+# --- exchange -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The exchange took the order. It may still end at once; the stream tells."""
+
+    order_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """The exchange refused the order for good. `reason` is Coinbase's word."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Nobody knows whether the exchange took the order: time-out, broken connection, 5xx."""
+
+    detail: str
+
+
+SubmitOutcome: TypeAlias = Accepted | Rejected | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOutcome:
+    """The exchange's answer for one order: queued when `reason` is None, else refused for it."""
+
+    client_id: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """An order as the exchange has it now; `filled` is cumulative."""
+
+    order_id: str
+    client_id: str
+    symbol: str
+    state: OrderState
+    filled: Lots
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """One currency: `available` can be spent, `hold` is reserved by open orders."""
+
+    currency: str
+    available: Decimal
+    hold: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserOrder:
+    """The user stream told of an order; `at` is the exchange's time."""
+
+    at: Instant
+    symbol: str
+    client_id: str
+    order_id: str
+    move: Move
+    reason: str
+    filled: Lots | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserFill:
+    """The user stream told of an execution."""
+
+    order_id: str
+    fill: Fill
+
+
+UserEvent: TypeAlias = UserOrder | UserFill
+
+
+class Exchange(Protocol):
+    """Where orders go. Implemented by the paper exchange and by the Coinbase adapter. Thread-safe.
+
+    Calls may block for a request's time-out; only the order gateway and the reconciler make them.
+    """
+
+    def submit(self, intent: Intent) -> SubmitOutcome:
+        """Send an order exactly as decided. Never raises for a network fault: that is `Unknown`."""
+
+    def cancel(self, client_ids: Sequence[str]) -> Sequence[CancelOutcome]:
+        """Ask for cancellation; the stream tells the end."""
+
+    def order(self, client_id: str) -> OrderReport | None:
+        """Return the order, or None when the exchange never had it."""
+
+    def open_orders(self) -> Sequence[OrderReport]:
+        """Return every order that may still execute."""
+
+    def fills(self, since: Instant) -> Sequence[UserFill]:
+        """Return executions booked at or after a time, oldest first."""
+
+    def balances(self) -> Mapping[str, Balance]:
+        """Return all balances by currency. A currency without a row was never funded."""
+
+    def products(self) -> Mapping[str, Product]:
+        """Return the products by symbol."""
+
+    def fees(self) -> FeeRates:
+        """Return the account's current rates."""
+
+    def candles(self, symbol: str) -> Sequence[CandleBar]:
+        """Return recent five-minute buckets, oldest first, holes left out."""
+
+    def time(self) -> Instant:
+        """Return the exchange's clock."""
+
+
+class Streams(Protocol):
+    """The two streams of an exchange. Callbacks run in the stream's own thread and must only tell."""
+
+    def start(
+        self, *, market: Callable[[MarketEvent], None], user: Callable[[UserEvent], None]
+    ) -> None:
+        """Begin to deliver. A snapshot of each symbol's book comes first."""
+
+    def resync(self, symbol: str) -> None:
+        """Ask for a fresh snapshot of one book."""
+
+    def stop(self) -> None:
+        """Stop delivering; returns once no callback runs any more."""
+
+
+# --- ledger -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFact:
+    """Something that happened to an order: a send, an answer, a move, a cancel request."""
+
+    at: Instant
+    client_id: str
+    symbol: str
+    what: str
+    order_id: str | None
+    reason: str
+    cancel_reason: CancelReason | None
+
+
+LedgerFact: TypeAlias = OrderFact | Fill | RoundTrip | HoldChanged | Alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolBooks:
+    """What the ledger knows of one symbol: the start of every recovery.
+
+    Attributes:
+        orders: orders that had not ended, with their state and what was filled.
+        lots: units of the open position, oldest first.
+        round_trip: id of the open round trip, None when flat.
+        reason: the exit rule last decided on, for an open position.
+    """
+
+    symbol: str
+    orders: tuple[Working, ...]
+    lots: tuple[Lot, ...]
+    round_trip: str | None
+    reason: ExitReason | None
+
+
+class Ledger(Protocol):
+    """The books. Thread-safe; `write_intent` is on the order path, the rest is not."""
+
+    def write_intent(self, intent: Intent) -> None:
+        """Return once the intent is durable.
+
+        Raises:
+            LedgerUnavailable: if it cannot be made durable; the order must not be sent.
+        """
+
+    def write(self, facts: Iterable[LedgerFact]) -> None:
+        """Store facts in order; each fact is idempotent.
+
+        Raises:
+            LedgerUnavailable: if the database is away; the caller keeps the facts.
+        """
+
+    def books(self, symbols: Mapping[str, Product]) -> Mapping[str, SymbolBooks]:
+        """Return the state of each symbol, rebuilt from intents and fills."""
+
+    def begin_run(self, *, mode: str, config_sha: str, version: str, at: Instant) -> int:
+        """Open a run and return its number: client ids carry it."""
+
+    def end_run(self, run: int, *, at: Instant, reason: str) -> None:
+        """Close a run."""
+
+    def close(self) -> None:
+        """Release everything. Idempotent."""
