@@ -3,8 +3,12 @@
 QuietmakerError                 anything we raise on purpose (CLI exit code 1)
 ├── ConfigError                 configuration refused; nothing changed (4)
 ├── SourceError                 a recording or market source that cannot be read
+├── WireError                   bytes from the exchange that do not mean what they must
 ├── LedgerError                 the books
-│   └── LedgerUnavailable       the database is away; facts go to the spool
+│   ├── LedgerUnavailable       the database is away; facts go to the spool
+│   ├── FactsRefused            facts that the books refuse; the others were stored
+│   ├── LedgerTooNew            the database was migrated by a newer version
+│   └── WrongLedgerMode         a paper ledger opened live, or the reverse (6)
 ├── NotRunning                  no running instance under this QUIETMAKER_HOME (3)
 └── SafetyRefusal               a safety rule forbids it (6)
 """
@@ -28,12 +32,30 @@ class SourceError(QuietmakerError):
     """A market source that cannot be read. The message names file, line or row, and the remedy."""
 
 
+class WireError(QuietmakerError):
+    """An answer of the exchange that cannot be read. The message names what was expected."""
+
+
 class LedgerError(QuietmakerError):
     """The books refused or could not be read."""
 
 
 class LedgerUnavailable(LedgerError):  # noqa: N818 - a state, not only an error
     """The database cannot be reached now; trying again later may work."""
+
+
+class FactsRefused(LedgerError):  # noqa: N818
+    """Facts that contradict the books. They were set aside as evidence; all others were stored."""
+
+
+class LedgerTooNew(LedgerError):  # noqa: N818
+    """The database was migrated by a newer version of the program; nothing was touched."""
+
+
+class WrongLedgerMode(LedgerError):  # noqa: N818
+    """The database belongs to the other mode; paper and live never share one."""
+
+    exit_code = 6
 
 
 class NotRunning(QuietmakerError):  # noqa: N818

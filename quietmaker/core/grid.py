@@ -57,7 +57,7 @@ class Grid:
         _, digits, exponent = increment.normalize().as_tuple()
         assert isinstance(exponent, int)
         self._digits = max(0, -exponent)
-        self._scaled = int("".join(map(str, digits))) * 10 ** max(0, exponent)
+        self._scaled = int("".join(map(str, digits)) + "0" * max(0, exponent))
 
     def units(self, text: str) -> int:
         """Convert decimal text to a whole number of increments.
@@ -74,7 +74,7 @@ class Grid:
         digits = whole + part
         if missing < 0 or len(text) > _MOST_DIGITS or not digits.isdigit() or not digits.isascii():
             return self.of(number(text))
-        scaled = int(digits) * 10**missing
+        scaled = int(digits + "0" * missing)
         if self._scaled == 1:
             return scaled
         count, rest = divmod(scaled, self._scaled)

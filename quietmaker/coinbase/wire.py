@@ -1,0 +1,322 @@
+"""Public market-data frames to domain events: total, exact, and whole or not at all.
+
+Rules of the wire that hold here (recorded behaviour, which contradicts the documentation in part):
+
+* `new_quantity` is absolute and "0" removes; snapshots may be unsorted.
+* the `side` of a market trade is the maker's: the aggressor is the other one.
+* trades come newest first inside one frame, and the first frame after subscribing is history.
+* numbers are decimal text with trailing zeros trimmed; they become ticks and lots exactly.
+* new fields appear without notice: they are counted and never fatal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from quietmaker.coinbase.fields import (
+    Found,
+    RefusedError,
+    gateway_time,
+    is_snapshot,
+    load,
+    read_heartbeat,
+    read_status,
+    read_subscriptions,
+    read_user,
+    rows_of,
+    time_of,
+    touch_side,
+)
+from quietmaker.coinbase.frames import (
+    Frame,
+    Issue,
+    IssueKind,
+    ServerError,
+)
+from quietmaker.core.grid import Grid, NumberError
+from quietmaker.core.market import (
+    BookDelta,
+    BookSnapshot,
+    CandleBar,
+    FeedLost,
+    StaleReason,
+    TouchQuote,
+    TradePrint,
+)
+from quietmaker.core.product import OffGridError, Product
+from quietmaker.core.units import SECOND, Instant, Lots, Side, Ticks
+
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_NO_TIME: Final = Instant(0)
+_BOOK_CHANNELS: Final = frozenset({"l2_data", "level2"})
+_BOOK_SIDES: Final = {"bid": Side.BUY, "offer": Side.SELL, "ask": Side.SELL}
+_AGGRESSORS: Final = {"BUY": Side.SELL, "SELL": Side.BUY}
+_ENVELOPE: Final = frozenset({"channel", "client_id", "timestamp", "sequence_num", "events"})
+_LEVEL: Final = frozenset({"side", "event_time", "price_level", "new_quantity"})
+_TRADE: Final = frozenset({"product_id", "trade_id", "price", "size", "time", "side"})
+_CANDLE: Final = frozenset(
+    {"start", "high", "low", "open", "close", "volume", "product_id"},
+)
+_TICKER: Final = frozenset(
+    [
+        "type",
+        "product_id",
+        "price",
+        "volume_24_h",
+        "low_24_h",
+        "high_24_h",
+        "low_52_w",
+        "high_52_w",
+        "best_bid",
+        "best_ask",
+        "price_percent_chg_24_h",
+        "best_bid_quantity",
+        "best_ask_quantity",
+    ]
+)
+
+
+class MarketDecoder:
+    """Decodes frames of the market-data connection. Holds no state between frames."""
+
+    def __init__(self, products: Mapping[str, Product]) -> None:
+        """Decode for these products; data of others is reported as an issue and left out."""
+        self._grids = {
+            symbol: (Grid(product.tick), Grid(product.lot)) for symbol, product in products.items()
+        }
+        self._readers: dict[str, Callable[[Mapping[str, Any], Found], None]] = {
+            "l2_data": self._book,
+            "level2": self._book,
+            "market_trades": self._trades,
+            "ticker": self._tickers,
+            "ticker_batch": self._tickers,
+            "candles": self._candles,
+            "heartbeats": read_heartbeat,
+            "subscriptions": read_subscriptions,
+            "status": read_status,
+            "user": read_user,
+        }
+
+    def decode(self, text: str | bytes, *, received: Instant | None = None) -> Frame:
+        """Decode one frame.
+
+        Args:
+            text: the frame exactly as it came.
+            received: when it came; stands in for a gateway time that is missing or unreadable.
+
+        Returns:
+            the frame; never raises for anything that the text may hold.
+        """
+        found = Found(received if received is not None else _NO_TIME)
+        try:
+            body = load(text)
+        except RefusedError as refusal:
+            return _refused(None, "", found, refusal.issue)
+        if body.get("type") == "error":
+            found.notices.append(ServerError(message=str(body.get("message", ""))))
+            return _frame(None, "error", found)
+        channel, sequence = body.get("channel"), body.get("sequence_num")
+        if not isinstance(channel, str) or type(sequence) is not int or sequence < 0:
+            issue = Issue(kind=IssueKind.NOT_A_FRAME, detail="no channel and sequence_num")
+            return _refused(None, "", found, issue)
+        try:
+            self._decode(body, channel, found, received)
+        except RefusedError as refusal:
+            frame = _refused(sequence, channel, found, refusal.issue)
+            return frame if channel not in _BOOK_CHANNELS else self._lost(frame, body)
+        return _frame(sequence, channel, found)
+
+    def _decode(
+        self, body: Mapping[str, Any], channel: str, found: Found, received: Instant | None
+    ) -> None:
+        found.at = gateway_time(body, found, received)
+        found.fields(body, _ENVELOPE, "envelope")
+        reader = self._readers.get(channel)
+        if reader is None:
+            found.note(IssueKind.UNKNOWN_CHANNEL, channel[:64])
+            return
+        events = body.get("events")
+        if not isinstance(events, list):
+            raise RefusedError(IssueKind.MISSING_FIELD, f"{channel}: events")
+        for event in events:
+            if not isinstance(event, dict):
+                raise RefusedError(IssueKind.MISSING_FIELD, f"{channel}: an event is no object")
+            try:
+                reader(event, found)
+            except OffGridError as error:
+                raise RefusedError(IssueKind.OFF_GRID, f"{channel}: {error}") from error
+            except NumberError as error:
+                raise RefusedError(IssueKind.BAD_NUMBER, f"{channel}: {error}") from error
+            except (KeyError, TypeError, AttributeError) as error:
+                raise RefusedError(IssueKind.MISSING_FIELD, f"{channel}: {error}") from error
+
+    def _known(self, symbol: Any, found: Found) -> tuple[Grid, Grid] | None:
+        if not isinstance(symbol, str):
+            raise RefusedError(IssueKind.MISSING_FIELD, "product_id")
+        grids = self._grids.get(symbol)
+        if grids is None:
+            found.note(IssueKind.UNKNOWN_PRODUCT, symbol[:64])
+        return grids
+
+    def _book(self, event: Mapping[str, Any], found: Found) -> None:
+        found.fields(event, frozenset({"type", "product_id", "updates"}), "l2_data event")
+        symbol = event["product_id"]
+        grids = self._known(symbol, found)
+        if grids is None:
+            return
+        snapshot = is_snapshot(event)
+        changes = tuple(_levels(event["updates"], grids, found))
+        if not snapshot:
+            found.events.append(BookDelta(symbol=symbol, at=found.at, changes=changes))
+            return
+        found.events.append(
+            BookSnapshot(
+                symbol=symbol,
+                at=found.at,
+                bids=tuple((price, size) for side, price, size in changes if size and side is _BUY),
+                asks=tuple(
+                    (price, size) for side, price, size in changes if size and side is _SELL
+                ),
+            )
+        )
+
+    def _trades(self, event: Mapping[str, Any], found: Found) -> None:
+        found.fields(event, frozenset({"type", "trades"}), "market_trades event")
+        history = is_snapshot(event)
+        for trade in reversed(rows_of(event, "trades")):
+            found.fields(trade, _TRADE, "trade")
+            symbol = trade["product_id"]
+            grids = self._known(symbol, found)
+            if grids is None:
+                continue
+            aggressor = _AGGRESSORS.get(trade["side"])
+            if aggressor is None:
+                raise RefusedError(IssueKind.UNKNOWN_SIDE, f"trade: {str(trade['side'])[:64]}")
+            at = time_of(trade["time"]) if history else found.at
+            price, size = grids[0].units(trade["price"]), grids[1].units(trade["size"])
+            if price == 0 or size == 0:
+                raise RefusedError(IssueKind.BAD_NUMBER, f"trade: {price} ticks, {size} lots")
+            into = found.history if history else found.events
+            into.append(
+                TradePrint(
+                    symbol=symbol, at=at, price=Ticks(price), size=Lots(size), aggressor=aggressor
+                )
+            )
+
+    def _tickers(self, event: Mapping[str, Any], found: Found) -> None:
+        found.fields(event, frozenset({"type", "tickers"}), "ticker event")
+        is_snapshot(event)
+        for ticker in rows_of(event, "tickers"):
+            found.fields(ticker, _TICKER, "ticker")
+            symbol = ticker["product_id"]
+            if symbol == "":
+                found.note(IssueKind.EMPTY_TICKER, "a ticker of empty strings")
+                continue
+            grids = self._known(symbol, found)
+            if grids is None or "best_bid" not in ticker:  # ticker_batch carries no touch
+                continue
+            bid, bid_size = touch_side(ticker, "best_bid", grids)
+            ask, ask_size = touch_side(ticker, "best_ask", grids)
+            found.events.append(
+                TouchQuote(
+                    symbol=symbol,
+                    at=found.at,
+                    bid=bid,
+                    bid_size=bid_size,
+                    ask=ask,
+                    ask_size=ask_size,
+                )
+            )
+
+    def _candles(self, event: Mapping[str, Any], found: Found) -> None:
+        found.fields(event, frozenset({"type", "candles"}), "candles event")
+        is_snapshot(event)
+        for candle in rows_of(event, "candles"):
+            found.fields(candle, _CANDLE, "candle")
+            symbol, start = candle["product_id"], candle["start"]
+            grids = self._known(symbol, found)
+            if grids is None:
+                continue
+            if not (isinstance(start, str) and start.isascii() and start.isdigit()):
+                raise RefusedError(IssueKind.BAD_TIME, f"candle start {str(start)[:64]!r}")
+            if len(start) > 12:
+                raise RefusedError(IssueKind.BAD_TIME, f"candle start {start[:64]} is too far")
+            low, high = grids[0].units(candle["low"]), grids[0].units(candle["high"])
+            if not 0 < low <= high:
+                raise RefusedError(IssueKind.BAD_NUMBER, f"candle: low {low}, high {high} ticks")
+            found.events.append(
+                CandleBar(
+                    symbol=symbol,
+                    at=found.at,
+                    start=Instant(int(start) * SECOND),
+                    low=Ticks(low),
+                    high=Ticks(high),
+                )
+            )
+
+    def _lost(self, frame: Frame, body: Mapping[str, Any]) -> Frame:
+        events = body.get("events")
+        named = [
+            event.get("product_id")
+            for event in (events if isinstance(events, list) else [])
+            if isinstance(event, dict)
+        ]
+        lost = tuple(
+            FeedLost(symbol=symbol, at=frame.at, reason=StaleReason.GAP)
+            for symbol in dict.fromkeys(s for s in named if isinstance(s, str))
+            if symbol in self._grids
+        )
+        return Frame(
+            sequence=frame.sequence,
+            channel=frame.channel,
+            at=frame.at,
+            events=lost,
+            history=(),
+            notices=(),
+            issues=frame.issues,
+            refused=True,
+        )
+
+
+def _frame(sequence: int | None, channel: str, found: Found) -> Frame:
+    return Frame(
+        sequence=sequence,
+        channel=channel,
+        at=found.at,
+        events=tuple(found.events),
+        history=tuple(found.history),
+        notices=tuple(found.notices),
+        issues=tuple(found.issues),
+        refused=False,
+    )
+
+
+def _refused(sequence: int | None, channel: str, found: Found, issue: Issue) -> Frame:
+    return Frame(
+        sequence=sequence,
+        channel=channel,
+        at=found.at,
+        events=(),
+        history=(),
+        notices=(),
+        issues=(*found.issues, issue),
+        refused=True,
+    )
+
+
+def _levels(
+    updates: Iterable[Mapping[str, Any]], grids: tuple[Grid, Grid], found: Found
+) -> Iterator[tuple[Side, Ticks, Lots]]:
+    ticks, lots = grids[0].units, grids[1].units
+    for level in updates:
+        if len(level) != 4:
+            found.fields(level, _LEVEL, "level")
+        side = _BOOK_SIDES.get(level["side"])
+        if side is None:
+            raise RefusedError(IssueKind.UNKNOWN_SIDE, f"level: {str(level['side'])[:64]}")
+        price = ticks(level["price_level"])
+        if price == 0:
+            raise RefusedError(IssueKind.BAD_NUMBER, "level: price 0")
+        yield side, Ticks(price), Lots(lots(level["new_quantity"]))
