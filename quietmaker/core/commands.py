@@ -19,6 +19,7 @@ class Gate(Enum):
     WARMING_UP = "warming_up"
     PRODUCT_NOT_TRADABLE = "product_not_tradable"
     EXCLUDED = "excluded"
+    SIDE_OFF = "side_off"
     STALE_DATA = "stale_data"
     BOOK_CROSSED = "book_crossed"
     ORDER_UNRESOLVED = "order_unresolved"

@@ -15,6 +15,7 @@ class StaleReason(Enum):
     GAP = "sequence_gap"
     SILENT = "silent"
     CROSSED = "book_crossed"
+    ONE_SIDED = "one_sided"
     DISCONNECTED = "disconnected"
     CLOCK_SKEW = "clock_skew"
 

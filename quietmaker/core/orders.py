@@ -144,6 +144,7 @@ class ExitReason(Enum):
     STOP_LOSS = "stop_loss"
     FLATTEN = "flatten"
     HALT = "halt"
+    PAIRED = "paired"  # an entry of the other side closed it: the classic market maker's round trip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +205,10 @@ class Working:
     """One of our orders and what became of it so far.
 
     Attributes:
-        filled: lots executed, by distinct trade ids.
         sent_at: when the request, or the last cancel request, was told to go.
+        filled: lots executed, by distinct trade ids.
+        final: lots the exchange says were executed in all, known at the end; fills may still be on
+            their way when it exceeds `filled`.
     """
 
     intent: Intent
@@ -213,6 +216,12 @@ class Working:
     sent_at: Instant
     filled: int = 0
     trade_ids: set[str] = field(default_factory=set)
+    final: int | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Return whether it ended and every fill of it was told."""
+        return self.state in TERMINAL and self.filled >= (self.final or 0)
 
     @property
     def leaves(self) -> int:

@@ -54,12 +54,14 @@ class GateParams:
         include_fees: whether two maker fees and the edge buffer are part of the requirement.
         edge_buffer: what must remain beyond the fees.
         max_tick_share: greatest share of the expected edge that one tick may cost.
+        min_candles: closed five-minute candles that must be present in the last 25 minutes (1 to 5).
     """
 
     min_spread: Rate
     include_fees: bool
     edge_buffer: Rate
     max_tick_share: Rate
+    min_candles: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ class ExitParams:
 
     Attributes:
         min_profit: net return on the entry cost that the resting exit asks for.
+        rest_at_touch: whether the resting exit joins the touch while that is better than its target.
         max_lifetime: age since the first fill at which the position must go.
         stale_patience: how long a stale position at a loss is offered at the touch before it is taken out.
         touch_patience: the same for a take-profit or trailing exit.
@@ -82,6 +85,7 @@ class ExitParams:
     """
 
     min_profit: Rate
+    rest_at_touch: bool
     max_lifetime: Nanos
     stale_patience: Nanos
     touch_patience: Nanos

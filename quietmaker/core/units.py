@@ -36,6 +36,13 @@ EXACT: Final = decimal.Context(
     prec=60,
     traps=[decimal.Inexact, decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
 )
+ROUNDED: Final = decimal.Context(
+    prec=60,
+    rounding=decimal.ROUND_HALF_EVEN,
+    traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
+)
+"""For the few places where a ratio must be rounded; each says where the remainder goes."""
+
 ZERO: Final = Decimal(0)
 
 

@@ -1,0 +1,359 @@
+"""The exit desk: owns every filled unit, from the first partial fill until it is sold or is dust.
+
+One exit order per position, sized from the position. To change it: cancel, await the end, place the
+next. A refused exit is tried again, later and further, and never given up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Final
+
+from quietmaker.core.commands import (
+    Alert,
+    AlertKind,
+    CancelReason,
+    Command,
+    SubmitOrder,
+)
+from quietmaker.core.entry_desk import CANCEL_RETRY, cancel
+from quietmaker.core.exits import Exit, Levels, Timers, Urgency, View, decide, reach, remember
+from quietmaker.core.fees import FeeRates, break_even
+from quietmaker.core.orders import (
+    ExitReason,
+    Intent,
+    OrderState,
+    Purpose,
+    TimeInForce,
+    Working,
+)
+from quietmaker.core.state import State
+from quietmaker.core.units import (
+    EXACT,
+    NEVER,
+    PPB,
+    ROUNDED,
+    SECOND,
+    Instant,
+    Lots,
+    Rate,
+    Side,
+    Ticks,
+)
+
+RETRY_LIMIT: Final = 60 * SECOND
+POST_ONLY_REFUSED: Final = "INVALID_LIMIT_PRICE_POST_ONLY"
+
+
+class Owner(Enum):
+    """Who is responsible for held units right now."""
+
+    NOBODY = "nobody"
+    EXIT_ORDER = "exit_order"
+    CHANGING = "changing"
+    PLACING = "placing"
+    DUST = "dust"
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The units held, each with its one owner."""
+
+    owner: Owner
+    lots: int
+
+
+class ExitDesk:
+    """Leaves the position of one symbol.
+
+    Attributes:
+        order: the exit order that has not settled, None when there is none.
+        wanted: the rule's latest word, None when flat.
+        tries: taking exits that did not fill in a row; each doubles the reach.
+        refusals: exits refused in a row; each doubles the pause before the next.
+    """
+
+    __slots__ = (
+        "levels",
+        "order",
+        "reason",
+        "refusals",
+        "retry_at",
+        "state",
+        "timers",
+        "tries",
+        "wanted",
+    )
+
+    def __init__(self, state: State) -> None:
+        """Work on these facts."""
+        self.state = state
+        self.order: Working | None = None
+        self.levels: Levels | None = None
+        self.timers: Timers | None = None
+        self.wanted: Exit | None = None
+        self.reason: ExitReason | None = None
+        self.tries = 0
+        self.refusals = 0
+        self.retry_at: int = 0
+
+    # --- facts --------------------------------------------------------------------------------
+
+    def on_position(self) -> None:
+        """Recompute the levels after a fill, a fee change or a new configuration."""
+        state = self.state
+        entry = state.position.entry
+        if entry is None:
+            self.levels, self.timers, self.wanted = None, None, None
+            self.tries = self.refusals = 0
+            self.retry_at = 0
+            return
+        if self.timers is None:
+            near = state.exit_price_now(entry)
+            self.timers = Timers(first_fill=state.now, best=near)
+        self.levels = compute_levels(state, entry)
+
+    def began(self, at: Instant) -> None:
+        """Start the lifetime at the first fill."""
+        if self.timers is not None:
+            self.timers.first_fill = at
+
+    def forget_timers(self) -> None:
+        """Begin anew: what is left is dust, and the next fill starts another round trip."""
+        self.timers = None
+        self.tries = self.refusals = 0
+        self.retry_at = 0
+
+    def on_refused(self, order: Working, reason: str, out: list[Command]) -> None:
+        """Note that the exchange refused an exit; the next try waits, and is never given up."""
+        state = self.state
+        self.refusals += 1
+        delay = state.params.exits.retry_delay << min(self.refusals - 1, 10)
+        if reason == POST_ONLY_REFUSED and self.refusals == 1:
+            delay = state.params.exits.retry_delay
+        else:
+            detail = (
+                f"exit {order.intent.client_id} was refused: {reason} ({self.refusals} in a row)"
+            )
+            out.append(
+                Alert(
+                    symbol=state.product.symbol,
+                    now=state.now,
+                    kind=AlertKind.EXIT_REFUSED,
+                    detail=detail,
+                )
+            )
+        self.retry_at = state.now + min(delay, RETRY_LIMIT)
+
+    def on_ended(self, order: Working) -> None:
+        """Note the end of an exit order; a taking exit that took too little reaches further."""
+        if order.intent.time_in_force is not TimeInForce.IOC or order.state is OrderState.FAILED:
+            return
+        if order.filled == 0:
+            self.retry_at = self.state.now + self.state.params.exits.retry_delay
+        if order.filled < order.intent.size:
+            self.tries += 1
+        else:
+            self.tries = 0
+
+    def on_accepted(self) -> None:
+        """Forget earlier refusals."""
+        self.refusals = 0
+
+    # --- deciding -----------------------------------------------------------------------------
+
+    def view(self, near: int, far: int) -> View | None:
+        """Return what the rules would look at with this touch; None when flat."""
+        if self.levels is None or self.timers is None:
+            return None
+        state = self.state
+        return View(
+            now=state.now,
+            near=near,
+            far=far,
+            fresh=state.seen and state.stale is None,
+            mode=state.mode,
+            levels=self.levels,
+            timers=self.timers,
+            params=state.params.exits,
+        )
+
+    def manage(self, out: list[Command]) -> None:
+        """Bring the exit order to what the rules want now."""
+        if self.order is not None and self.order.settled:
+            self.order = None
+        state = self.state
+        entry = state.position.entry
+        if entry is None:
+            self._drop(out)
+            return
+        if self.timers is None or self.levels is None:
+            self.on_position()
+        near, far = (state.bid, state.ask) if entry is Side.BUY else (state.ask, state.bid)
+        view = self.view(near, far)
+        if view is None:
+            return
+        remember(view)
+        self.wanted = decide(view, state.params.without)
+        if self.wanted is not None:
+            self.reason = self.wanted.reason
+        if self.order is not None:
+            self._tend(self.order, out)
+        elif self.wanted is not None and state.now >= self.retry_at:
+            self._place(entry, self.wanted, out)
+
+    def keeps(self, order: Working, wanted: Exit | None) -> bool:
+        """Return whether the working exit order already is what is wanted."""
+        if wanted is None or order.intent.time_in_force is TimeInForce.IOC:
+            return True
+        if wanted.urgency is Urgency.TAKE:
+            return False
+        if order.leaves != self._size():
+            return False
+        distance = wanted.price - order.intent.price
+        if not distance:
+            return True
+        # Never below the target: a better wanted price always moves a patient exit.
+        entry_sign = order.intent.side.opposite.sign
+        if wanted.urgency is Urgency.PATIENT and distance * entry_sign > 0:
+            return False
+        return abs(distance) < self.state.params.quote.refresh_ticks
+
+    def _size(self) -> int:
+        return min(self.state.position.lots, self.state.product.max_lots)
+
+    def _drop(self, out: list[Command]) -> None:
+        self.wanted = None
+        if self.order is not None and self.order.state is OrderState.OPEN:
+            cancel(self.order, CancelReason.EXIT_CHANGED, self.state.now, out)
+
+    def _tend(self, order: Working, out: list[Command]) -> None:
+        now = self.state.now
+        if (order.state is OrderState.OPEN and not self.keeps(order, self.wanted)) or (
+            order.state is OrderState.CANCEL_PENDING and now - order.sent_at >= CANCEL_RETRY
+        ):
+            cancel(order, CancelReason.EXIT_CHANGED, now, out)
+
+    def is_dust(self, price: int) -> bool:
+        """Return whether what is held is too little for the exchange to take at this price."""
+        return self.state.position.lots < self.state.product.least_lots(price)
+
+    def _place(self, entry: Side, wanted: Exit, out: list[Command]) -> None:
+        price = self._limit(entry, wanted)
+        if price <= 0 or self.is_dust(price):
+            return
+        taking = wanted.urgency is Urgency.TAKE
+        intent = self._intent(entry, wanted, price, taking=taking)
+        self.order = Working(intent=intent, state=OrderState.PENDING, sent_at=self.state.now)
+        self.state.orders[intent.client_id] = self.order
+        out.append(SubmitOrder(intent=intent))
+
+    def _limit(self, entry: Side, wanted: Exit) -> int:
+        if wanted.urgency is not Urgency.TAKE:
+            return wanted.price
+        exits = self.state.params.exits
+        slippage = min(exits.taker_slippage << min(self.tries, 20), exits.taker_slippage_max)
+        return reach(wanted.price, entry, Rate(slippage))
+
+    def _intent(self, entry: Side, wanted: Exit, price: int, *, taking: bool) -> Intent:
+        state = self.state
+        levels = self.levels
+        opened = state.position.open_lots()[0].order
+        return Intent(
+            client_id=state.client_id(entry.opposite, "X"),
+            symbol=state.product.symbol,
+            side=entry.opposite,
+            price=Ticks(price),
+            size=Lots(self._size()),
+            post_only=not taking,
+            time_in_force=TimeInForce.IOC if taking else TimeInForce.GTC,
+            expire_at=None,
+            purpose=Purpose.EXIT,
+            exit_reason=wanted.reason,
+            strategy_tag=state.params.strategy_tag,
+            passive_order_id=opened,
+            decided_at=state.now,
+            bid=Ticks(state.bid),
+            ask=Ticks(state.ask),
+            inputs=(
+                ("break_even", str(levels.break_even) if levels else ""),
+                ("target", str(levels.target) if levels else ""),
+                ("stop", str(levels.stop) if levels else ""),
+                ("tries", str(self.tries)),
+            ),
+        )
+
+    # --- what an observer may ask ---------------------------------------------------------------
+
+    def ownership(self) -> tuple[Ownership, ...]:
+        """Return the held units with their owner; the units sum to the position."""
+        held = self.state.position.lots
+        if not held:
+            return ()
+        if self.order is None:
+            price = self.wanted.price if self.wanted is not None else 0
+            if price and self.is_dust(price):
+                return (Ownership(Owner.DUST, held),)
+            return (Ownership(Owner.PLACING if self.wanted is not None else Owner.NOBODY, held),)
+        if self.order.leaves == held and self.order.state is OrderState.OPEN:
+            return (Ownership(Owner.EXIT_ORDER, held),)
+        return (Ownership(Owner.CHANGING, held),)
+
+    def wake_at(self) -> int:
+        """Return the next time at which a decision may change with no event."""
+        timers, exits = self.timers, self.state.params.exits
+        if timers is None:
+            return NEVER
+        now = self.state.now
+        due: list[int] = [timers.first_fill + exits.max_lifetime, self.retry_at]
+        if timers.stale_since is not None:
+            due.append(timers.stale_since + exits.stale_patience)
+        if timers.touch_since is not None:
+            due.append(timers.touch_since + exits.touch_patience)
+        if self.order is not None and self.order.state is OrderState.CANCEL_PENDING:
+            due.append(self.order.sent_at + CANCEL_RETRY)
+        return min((moment for moment in due if moment > now), default=NEVER)
+
+
+def compute_levels(state: State, entry: Side) -> Levels:
+    """Return the prices that the exits of the held position turn on."""
+    position, exits, product = state.position, state.params.exits, state.product
+    fees = state.exit_fees or _paid(state)
+    cost = product.notional(position.cost, 1)
+
+    def leave_with(profit: Rate) -> int:
+        return break_even(
+            product,
+            entry=entry,
+            cost=cost,
+            fees=position.fees,
+            lots=Lots(position.lots),
+            exit_fee=fees.maker,
+            profit=profit,
+        )
+
+    distance = max(exits.stop_loss, 2 * fees.taker)
+    if entry is Side.BUY:
+        stop = position.cost * (PPB - distance) // (position.lots * PPB)
+    else:
+        stop = -(-position.cost * (PPB + distance) // (position.lots * PPB))
+    return Levels(
+        entry=entry,
+        break_even=leave_with(Rate(0)),
+        target=leave_with(exits.min_profit),
+        stop=stop,
+        profit=None if exits.take_profit is None else leave_with(exits.take_profit),
+        trail_from=None
+        if exits.trailing_activation is None
+        else leave_with(exits.trailing_activation),
+    )
+
+
+def _paid(state: State) -> FeeRates:
+    """Return the rate that the entry paid, rounded up, for both sides: the only one that is known."""
+    cost = state.product.notional(state.position.cost, 1)
+    paid = ROUNDED.divide(EXACT.multiply(state.position.fees, Decimal(PPB)), cost)
+    rate = Rate(int(paid) + 1)
+    return FeeRates(maker=rate, taker=rate)

@@ -1,0 +1,132 @@
+"""What one trader knows: facts only. The desks decide on it, the trader applies events to it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from quietmaker.core.candles import Candles
+from quietmaker.core.events import Mode
+from quietmaker.core.fees import FeeRates
+from quietmaker.core.market import StaleReason
+from quietmaker.core.orders import Working
+from quietmaker.core.params import TraderParams
+from quietmaker.core.positions import Position
+from quietmaker.core.product import Product
+from quietmaker.core.units import Instant, Lots, Side
+
+
+class Limits:
+    """Amounts of quote currency as whole tick-lots (one tick on one lot), rounded down.
+
+    Rounding a limit down by less than one tick-lot keeps every comparison in integers.
+    """
+
+    __slots__ = ("exposure", "level_sizes", "order", "position")
+
+    def __init__(self, product: Product, params: TraderParams) -> None:
+        """Convert the amounts of the configuration for this product."""
+        self.level_sizes = tuple(tick_lots(product, size) for size in params.quote.level_sizes)
+        self.position = tick_lots(product, params.quote.max_position)
+        self.order = tick_lots(product, params.risk.max_order_notional)
+        self.exposure = tick_lots(product, params.risk.max_exposure)
+
+
+def tick_lots(product: Product, amount: Decimal) -> int:
+    """Convert an amount of quote currency to whole tick-lots, rounded down."""
+    return int(amount // product.tick_value)
+
+
+class State:
+    """The facts of one symbol. Prices are ticks, sizes lots, amounts tick-lots unless Decimal.
+
+    Attributes:
+        now: time of the latest event.
+        fees: the account's rates; None while they are unknown, which stops entries.
+        exit_fees: the last rates that were known, for exits.
+        seen: whether a touch was ever told.
+        stale: why the touch may not be quoted from; None when it may.
+        verdict_known: whether the symbol filter has spoken; until then there are no entries.
+        excluded: the rule that excludes the symbol, None when eligible.
+        funds: what entries may spend in tick-lots, moved by our own fills; None is unknown.
+        inventory: lots that entries may sell, likewise.
+        others: what other symbols use of the account's exposure, in tick-lots.
+        orders: our orders that have not ended, by client id.
+        last_fill: time of the latest entry fill.
+        lost_today: net loss of the UTC day's round trips, positive, in quote; `day` is its number.
+        next_sequence: number of the next client id.
+    """
+
+    __slots__ = (
+        "ask",
+        "bid",
+        "candles",
+        "day",
+        "excluded",
+        "exit_fees",
+        "fees",
+        "funds",
+        "id_prefix",
+        "inventory",
+        "last_fill",
+        "limits",
+        "lost_today",
+        "mode",
+        "next_sequence",
+        "now",
+        "orders",
+        "others",
+        "params",
+        "position",
+        "product",
+        "recovered",
+        "seen",
+        "stale",
+        "verdict_known",
+    )
+
+    def __init__(self, product: Product, params: TraderParams, *, id_prefix: str) -> None:
+        """Know the product and the configuration, and nothing else."""
+        self.product = product
+        self.params = params
+        self.id_prefix = id_prefix
+        self.limits = Limits(product, params)
+        self.now = Instant(0)
+        self.bid = self.ask = 0
+        self.seen = False
+        self.stale: StaleReason | None = None
+        self.candles = Candles()
+        self.fees: FeeRates | None = None
+        self.exit_fees: FeeRates | None = None
+        self.mode = Mode.RUN
+        self.verdict_known = False
+        self.excluded: str | None = None
+        self.funds: int | None = None
+        self.inventory: Lots | None = None
+        self.others = 0
+        self.position = Position()
+        self.orders: dict[str, Working] = {}
+        self.last_fill: Instant | None = None
+        self.lost_today = Decimal(0)
+        self.day = 0
+        self.next_sequence = 1
+        self.recovered = False
+
+    def configure(self, product: Product, params: TraderParams) -> None:
+        """Take new rules or a new configuration."""
+        self.product = product
+        self.params = params
+        self.limits = Limits(product, params)
+
+    def client_id(self, side: Side, letter: str) -> str:
+        """Return the next client id: run, symbol, side, purpose and number, unique for ever."""
+        number = self.next_sequence
+        self.next_sequence = number + 1
+        return f"{self.id_prefix}-{self.product.symbol}-{side.value[0]}{letter}{number}"
+
+    def is_on(self, rule: str) -> bool:
+        """Return whether a gate or exit rule is in force."""
+        return rule not in self.params.without
+
+    def exit_price_now(self, entry: Side) -> int:
+        """Return the touch that a position could be sold to (or bought back from) right now."""
+        return self.bid if entry is Side.BUY else self.ask

@@ -1,0 +1,436 @@
+"""One symbol's trader: `on(event) -> commands`. The same object runs live, on paper and in replay.
+
+It applies the event to the facts (`State`), lets the exit desk and then the entry desk bring the
+orders to what is wanted, and returns what is to be done and known. It holds no clock, calls nobody,
+and returns a shared empty tuple when nothing changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from quietmaker.core import quiet
+from quietmaker.core.candles import next_boundary
+from quietmaker.core.commands import Alert, AlertKind, CancelReason, Command, RoundTrip
+from quietmaker.core.entry_desk import EntryDesk, cancel
+from quietmaker.core.events import (
+    CandlesLoaded,
+    DataLost,
+    EligibilityChanged,
+    ExposureChanged,
+    FeesChanged,
+    FundsChanged,
+    ModeChanged,
+    OrderFilled,
+    OrderMoved,
+    ParamsChanged,
+    ProductChanged,
+    Recovered,
+    Tick,
+    TouchChanged,
+    TradePrinted,
+    TraderEvent,
+)
+from quietmaker.core.exit_desk import ExitDesk
+from quietmaker.core.market import StaleReason
+from quietmaker.core.orders import (
+    ExitReason,
+    Fill,
+    IllegalMove,
+    Move,
+    OrderState,
+    Purpose,
+    TimeInForce,
+    Working,
+)
+from quietmaker.core.params import TraderParams
+from quietmaker.core.positions import Position
+from quietmaker.core.product import Product
+from quietmaker.core.rounds import RoundTripBuilder
+from quietmaker.core.state import State, tick_lots
+from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Liquidity, Lots, Side
+
+NOTHING: Final[tuple[Command, ...]] = ()
+DAY: Final = 86_400 * SECOND
+REMEMBERED_TRADES: Final = 4_096
+"""Trade ids kept to recognise repeats; the exchange repeats recent ones only."""
+
+
+class Trader:
+    """The state machine of one symbol.
+
+    Args:
+        product: what the exchange says of it.
+        params: what the operator chose.
+        id_prefix: begins every client id; unique to the run.
+    """
+
+    __slots__ = (
+        "_ask_high",
+        "_ask_low",
+        "_bid_high",
+        "_bid_low",
+        "_candles",
+        "_round",
+        "_seen_trades",
+        "_stopping",
+        "_wake",
+        "boxed",
+        "entries",
+        "exits",
+        "state",
+    )
+
+    def __init__(self, product: Product, params: TraderParams, *, id_prefix: str) -> None:
+        """Start knowing nothing: warming up until recovered, eligible and fed."""
+        self.state = State(product, params, id_prefix=id_prefix)
+        self.entries = EntryDesk(self.state)
+        self.exits = ExitDesk(self.state)
+        self.boxed = True
+        self._candles = self.state.candles
+        self._round: RoundTripBuilder | None = None
+        self._seen_trades: dict[str, None] = {}
+        self._stopping = False
+        self._bid_low, self._bid_high, self._ask_low, self._ask_high = quiet.NOWHERE
+        self._wake = 0
+
+    # --- the hot path ---------------------------------------------------------------------------
+
+    def on_touch(self, now: int, bid: int, ask: int) -> Sequence[Command]:
+        """Take a new touch; a price of 0 is an empty side."""
+        state = self.state
+        if (
+            self._bid_low <= bid <= self._bid_high
+            and self._ask_low <= ask <= self._ask_high
+            and now < self._wake
+        ):
+            state.now = now  # type: ignore[assignment]
+            state.bid = bid
+            state.ask = ask
+            return NOTHING
+        return self._on_new_touch(now, bid, ask)
+
+    def on_trade(self, now: int, price: int) -> Sequence[Command]:
+        """Take a trade from the public tape."""
+        self._candles.on_trade(now, price)  # type: ignore[arg-type]
+        if now < self._wake:
+            return NOTHING
+        return self.on_time(now)
+
+    def on_time(self, now: int) -> Sequence[Command]:
+        """Let time pass."""
+        if now < self._wake:
+            return NOTHING
+        self._advance(now)
+        return self._decide()
+
+    @property
+    def wake_at(self) -> int:
+        """Return when a decision is due although nothing happens."""
+        return self._wake
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def on(self, event: TraderEvent) -> Sequence[Command]:
+        """Take one event and return what is to be done, in order."""
+        match event:
+            case TouchChanged(now=now, bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size):
+                return self.on_touch(now, bid if bid_size else 0, ask if ask_size else 0)
+            case TradePrinted(now=now, price=price):
+                return self.on_trade(now, price)
+            case Tick(now=now):
+                return self.on_time(now)
+            case OrderFilled():
+                return self._on_fill(event)
+            case OrderMoved():
+                return self._on_moved(event)
+            case _:
+                self._advance(event.now)
+                self._learn(event)
+                return self._decide()
+
+    def stop(self, now: Instant) -> Sequence[Command]:
+        """Cancel everything for a shutdown; no order is sent any more."""
+        self._advance(now)
+        self._stopping = True
+        out: list[Command] = []
+        for order in self.state.orders.values():
+            if order.state is OrderState.OPEN:
+                cancel(order, CancelReason.SHUTDOWN, now, out)
+        return out
+
+    def _learn(
+        self,
+        event: CandlesLoaded
+        | DataLost
+        | FeesChanged
+        | ProductChanged
+        | FundsChanged
+        | ParamsChanged
+        | EligibilityChanged
+        | ModeChanged
+        | ExposureChanged
+        | Recovered,
+    ) -> None:
+        state = self.state
+        match event:
+            case CandlesLoaded(candles=candles):
+                for bar in candles:
+                    state.candles.load(bar)
+            case DataLost(reason=reason):
+                state.stale = reason
+            case FeesChanged(fees=fees):
+                state.fees = fees
+                state.exit_fees = fees or state.exit_fees
+                self.exits.on_position()
+            case ProductChanged(product=product):
+                state.configure(product, state.params)
+            case FundsChanged(quote=quote, base=base):
+                state.funds = None if quote is None else tick_lots(state.product, quote)
+                state.inventory = base
+            case ParamsChanged(params=params):
+                state.configure(state.product, params)
+                self.entries.configure()
+                self.exits.on_position()
+            case EligibilityChanged(rule=rule):
+                state.verdict_known, state.excluded = True, rule
+            case ModeChanged(mode=mode):
+                state.mode = mode
+            case ExposureChanged(others=others):
+                state.others = tick_lots(state.product, others)
+            case Recovered():
+                self._recover(event)
+            case _:
+                assert_never(event)
+
+    def _recover(self, event: Recovered) -> None:
+        """Adopt the orders and lots that the ledger and the exchange agree on."""
+        state = self.state
+        state.position = Position(event.lots)
+        state.next_sequence = max(state.next_sequence, event.next_sequence)
+        for lot in event.lots:
+            self._seen_trades[lot.trade_id] = None
+        for order in event.orders:
+            state.orders[order.intent.client_id] = order
+            self._seen_trades.update(dict.fromkeys(order.trade_ids))
+            if order.intent.purpose is Purpose.ENTRY:
+                self.entries.adopt(order)
+            elif self.exits.order is None:
+                self.exits.order = order
+        if event.lots:
+            first = next(
+                (lot for lot in event.lots if lot.order == event.round_trip), event.lots[0]
+            )
+            self._round = RoundTripBuilder(
+                round_trip=event.round_trip or first.order, opened_at=first.at
+            )
+            self.exits.on_position()
+            self.exits.began(first.at)
+            self.exits.reason = event.reason
+        state.recovered = True
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def _on_moved(self, event: OrderMoved) -> Sequence[Command]:
+        self._advance(event.now)
+        out: list[Command] = []
+        order = self.state.orders.get(event.client_id)
+        if order is None:
+            if event.move not in {
+                Move.CANCELLED,
+                Move.FILLED,
+                Move.EXPIRED,
+                Move.FAILED,
+                Move.CANCEL_REFUSED,
+            }:
+                self._alert(AlertKind.UNKNOWN_ORDER, f"{event.client_id} {event.move.value}", out)
+            return out or NOTHING
+        was = order.state
+        try:
+            order.move(event.move)
+        except IllegalMove as illegal:
+            self._alert(AlertKind.ILLEGAL_MOVE, str(illegal), out)
+            return out
+        self._note(order, event, was, out)
+        if order.settled:
+            self._settle(order, out)
+        return self._decide(out)
+
+    def _note(self, order: Working, event: OrderMoved, was: OrderState, out: list[Command]) -> None:
+        """Tell the desk that owns the order what became of it."""
+        is_exit = order.intent.purpose is Purpose.EXIT
+        if order.done:
+            order.final = order.intent.size if event.move is Move.FILLED else event.filled
+        if event.move is Move.ACCEPTED and was is not OrderState.OPEN:
+            if is_exit:
+                self.exits.on_accepted()
+            else:
+                self.entries.on_accepted(order)
+        elif order.state is OrderState.FAILED and was is not OrderState.FAILED:
+            if is_exit:
+                self.exits.on_refused(order, event.reason, out)
+            else:
+                self.entries.on_refused(order)
+
+    def _settle(self, order: Working, out: list[Command]) -> None:
+        """Let go of an order that has ended with all its fills told."""
+        self.state.orders.pop(order.intent.client_id, None)
+        if order is self.exits.order:
+            self.exits.on_ended(order)
+            self.exits.order = None
+        self._close_round(order.intent.client_id, out)
+
+    # --- fills ----------------------------------------------------------------------------------
+
+    def _on_fill(self, event: OrderFilled) -> Sequence[Command]:
+        fill = event.fill
+        if fill.trade_id in self._seen_trades:
+            return NOTHING
+        self._seen_trades[fill.trade_id] = None
+        if len(self._seen_trades) > REMEMBERED_TRADES:
+            del self._seen_trades[next(iter(self._seen_trades))]
+        self._advance(event.now)
+        out: list[Command] = []
+        order = self.state.orders.get(fill.client_id)
+        if order is not None:
+            order.filled += fill.size
+            order.trade_ids.add(fill.trade_id)
+            if order.filled > order.intent.size:
+                self._alert(AlertKind.OVERFILL, f"{fill.client_id} filled {order.filled}", out)
+        self._check_liquidity(order, fill, out)
+        self._apply(fill, out)
+        if order is not None and order.settled:
+            self._settle(order, out)
+        return self._decide(out)
+
+    def _check_liquidity(self, order: Working | None, fill: Fill, out: list[Command]) -> None:
+        taking = order is not None and order.intent.time_in_force is TimeInForce.IOC
+        if fill.liquidity is Liquidity.TAKER and not taking:
+            self._alert(AlertKind.TAKER_FILL, f"{fill.client_id} paid {fill.fee} as taker", out)
+
+    def _apply(self, fill: Fill, out: list[Command]) -> None:
+        """Move the position, the funds and the round trip by one fill."""
+        state = self.state
+        position = state.position
+        before = position.entry
+        closed = position.apply(fill, state.bid + state.ask)
+        self._spend(fill)
+        if closed and self._round is not None:
+            self._round.add(closed)
+        after = position.entry
+        if after is fill.side:
+            state.last_fill = state.now
+            if before is not after:
+                if closed:
+                    self._close_round(fill.client_id, out, flipped=True)
+                self._begin_round(fill)
+            elif self.exits.timers is None:
+                self._begin_round(fill)
+        self.exits.on_position()
+        if before is not after and after is fill.side:
+            self.exits.began(fill.at)
+        self._close_round(fill.client_id, out)
+
+    def _begin_round(self, fill: Fill) -> None:
+        self._round = RoundTripBuilder(round_trip=fill.client_id, opened_at=fill.at)
+        self.exits.forget_timers()
+        self.exits.on_position()
+        self.exits.began(fill.at)
+
+    def _spend(self, fill: Fill) -> None:
+        """Move what entries may use by what a fill took or gave."""
+        state, product = self.state, self.state.product
+        value = product.notional(fill.price, fill.size)
+        cash = (
+            -EXACT.add(value, fill.fee)
+            if fill.side is Side.BUY
+            else EXACT.subtract(value, fill.fee)
+        )
+        if state.funds is not None:
+            # Rounded down: what is left is never overstated.
+            state.funds += int(cash // product.tick_value) - (
+                1 if cash % product.tick_value < 0 else 0
+            )
+        order = state.orders.get(fill.client_id)
+        own = order is None or order.intent.purpose is Purpose.ENTRY
+        if state.inventory is not None and fill.side is Side.SELL and own:
+            state.inventory = Lots(state.inventory - fill.size)
+        elif state.inventory is not None and fill.side is Side.BUY and not own:
+            state.inventory = Lots(state.inventory + fill.size)
+
+    def _close_round(self, closing: str, out: list[Command], *, flipped: bool = False) -> None:
+        """Finish the round trip once the position is flat, or is dust that nothing will join."""
+        builder, state = self._round, self.state
+        if builder is None or not builder.lots:
+            return
+        left = 0 if flipped else state.position.lots
+        if left and not self._only_dust():
+            return
+        order = state.orders.get(closing)
+        reason = order.intent.exit_reason if order is not None else None
+        record = builder.finish(
+            state.product,
+            reason=reason or self.exits.reason or ExitReason.PAIRED,
+            closing_order=closing,
+            strategy_tag=state.params.strategy_tag,
+            config_sha=state.params.config_sha,
+            dust=left,
+        )
+        self._round = None
+        self._book(record)
+        out.append(record)
+        self.exits.forget_timers()
+        self.exits.reason = None
+
+    def _only_dust(self) -> bool:
+        """Return whether what is left is below the exchange's minimum and no order will change it."""
+        state = self.state
+        if any(order.leaves for order in state.orders.values()):
+            return False
+        entry = state.position.entry
+        return entry is not None and self.exits.is_dust(max(1, state.exit_price_now(entry)))
+
+    def _book(self, record: RoundTrip) -> None:
+        """Keep the day's loss."""
+        day = record.closed_at // DAY
+        if day != self.state.day:
+            self.state.day, self.state.lost_today = day, ZERO
+        if record.net < 0:
+            self.state.lost_today = EXACT.subtract(self.state.lost_today, record.net)
+
+    # --- deciding -------------------------------------------------------------------------------
+
+    def _on_new_touch(self, now: int, bid: int, ask: int) -> Sequence[Command]:
+        self._advance(now)
+        state = self.state
+        if bid <= 0 or ask <= 0 or bid >= ask:
+            state.stale = StaleReason.CROSSED if bid > 0 and ask > 0 else StaleReason.ONE_SIDED
+            return self._decide()
+        changed = state.bid != bid or state.ask != ask or state.stale is not None or not state.seen
+        state.bid, state.ask, state.stale, state.seen = bid, ask, None, True
+        if not changed and now < self._wake:
+            return NOTHING
+        return self._decide()
+
+    def _advance(self, now: int) -> None:
+        if now > self.state.now:
+            self.state.now = Instant(now)
+
+    def _decide(self, out: list[Command] | None = None) -> Sequence[Command]:
+        out = [] if out is None else out
+        if self._stopping:
+            return out or NOTHING
+        self.exits.manage(out)
+        self.entries.manage(out)
+        box = quiet.quiet_box(self.entries, self.exits) if self.boxed else quiet.NOWHERE
+        self._bid_low, self._bid_high, self._ask_low, self._ask_high = box
+        self._wake = min(
+            self.entries.wake_at(), self.exits.wake_at(), next_boundary(self.state.now)
+        )
+        return out or NOTHING
+
+    def _alert(self, kind: AlertKind, detail: str, out: list[Command]) -> None:
+        out.append(
+            Alert(symbol=self.state.product.symbol, now=self.state.now, kind=kind, detail=detail)
+        )
