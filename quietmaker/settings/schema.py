@@ -1,0 +1,176 @@
+"""The keys that are chosen once for the process.
+
+A key belongs here once something reads it, not before.
+"""
+# ruff: noqa: RUF009 - key() and section() are dataclasses.field() with our metadata
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from quietmaker.settings.keys import (
+    Reload,
+    key,
+    pct,
+    seconds,
+    section,
+    whole,
+)
+from quietmaker.settings.kinds import Choice, DatabaseUrl, Number, Text
+from quietmaker.settings.symbols import Balances, Symbols
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniverseSettings:
+    """Which symbols are traded."""
+
+    symbols: tuple[str, ...] = key(
+        Symbols(empty=False),
+        ("*",),
+        'product ids, or patterns over what the market offers; "*" (all) is for paper mode only',
+    )
+    permanent_exclusions: tuple[str, ...] = key(
+        Symbols(empty=True),
+        (),
+        "never entered; an open position is still left by its exit rules",
+    )
+
+
+FILL_MODELS: Final = ("touch", "probabilistic", "queue")
+"""How the paper exchange decides that a resting order is filled, the most optimistic first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperSettings:
+    """The market and the exchange of paper mode. Live mode reads none of it."""
+
+    market: str = key(
+        Text(r"\S(.*\S)?", "synthetic, or the path of a recording"),
+        "synthetic",
+        "synthetic, or the path of a recording that is played back",
+    )
+    speed: Decimal = key(
+        Number(Decimal("0.01"), Decimal(100_000)),
+        Decimal(1),
+        "market seconds per second",
+        unit="times",
+    )
+    seed: int = key(
+        whole(0, 2**32 - 1), 1, "of the synthetic market and of the fill model; equal seeds repeat"
+    )
+    starting_balances: tuple[tuple[str, Decimal], ...] = key(
+        Balances(Number(Decimal(0), Decimal(1_000_000_000_000), decimals=18)),
+        (("USD", Decimal(1000)),),
+        "what the paper account holds at its first start",
+        unit="by currency",
+    )
+    maker_fee_pct: Decimal = key(
+        pct("-1", "5", "0.02"),
+        Decimal("0.25"),
+        "fee of a fill that adds liquidity",
+        unit="percent of its value",
+    )
+    taker_fee_pct: Decimal = key(
+        pct("0", "5", "0.02"),
+        Decimal("0.4"),
+        "fee of a fill that takes liquidity",
+        unit="percent of its value",
+    )
+    fill_model: str = key(
+        Choice(FILL_MODELS),
+        "probabilistic",
+        "how fills of resting orders are decided; touch is optimistic, queue pessimistic",
+    )
+    order_latency_ms: Decimal = key(
+        Number(Decimal(0), Decimal(60_000), decimals=3),
+        Decimal(50),
+        "time from a request to its effect at the paper exchange",
+        unit="milliseconds",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSettings:
+    """The books."""
+
+    url: str = key(
+        DatabaseUrl(),
+        "embedded",
+        "embedded starts PostgreSQL under QUIETMAKER_HOME; else a server's URL, with a password only "
+        "from the environment or a *_FILE",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagementSettings:
+    """The port for metrics and health."""
+
+    host: str = key(
+        Text(r"[0-9A-Za-z.:-]{1,253}", "a host name or address"),
+        "127.0.0.1",
+        "address that the management port listens on",
+    )
+    port: int = key(whole(0, 65535), 9464, "0 takes any free port", unit="TCP port")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSettings:
+    """Logs, on standard output."""
+
+    level: str = key(
+        Choice(("debug", "info", "warning", "error")),
+        "info",
+        "least severe level that is written",
+        reload=Reload.LIVE,
+    )
+    format: str = key(
+        Choice(("auto", "json", "text")), "auto", "auto is text on a terminal and JSON elsewhere"
+    )
+    max_repeats_per_minute: int = key(
+        whole(1, 100_000),
+        60,
+        "lines per event and symbol in any minute; errors are never held back",
+        unit="lines",
+        reload=Reload.LIVE,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntensitySettings:
+    """How often the children of one branch may be restarted before the branch gives up."""
+
+    max_restarts: int = key(
+        whole(0, 1000), 3, "restarts allowed within the period", unit="restarts"
+    )
+    period_seconds: Decimal = key(
+        seconds("1", "86400"), Decimal(60), "length of the period", unit="seconds"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisionSettings:
+    """Restart intensity of each branch of the supervision tree."""
+
+    root: IntensitySettings = section(max_restarts=3, period_seconds=Decimal(600))
+    trading: IntensitySettings = section(max_restarts=3, period_seconds=Decimal(60))
+    symbols: IntensitySettings = section(max_restarts=5, period_seconds=Decimal(30))
+    edge: IntensitySettings = section(max_restarts=5, period_seconds=Decimal(300))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalSettings:
+    """What is chosen once for the process."""
+
+    mode: str = key(
+        Choice(("paper", "live")),
+        "paper",
+        "live also needs --live on the command line, and can only be set in a file",
+    )
+    universe: UniverseSettings = section()
+    paper: PaperSettings = section()
+    ledger: LedgerSettings = section()
+    management: ManagementSettings = section()
+    logging: LoggingSettings = section()
+    supervision: SupervisionSettings = section()
