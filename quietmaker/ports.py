@@ -197,7 +197,13 @@ class Streams(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFact:
-    """Something that happened to an order: a send, an answer, a move, a cancel request."""
+    """Something that happened to an order: a send, an answer, a move, a cancel request.
+
+    Attributes:
+        what: the value of a `Move`, which changes the order's state, or another word, which does not
+            (``sent`` for the request itself).
+        filled: the total executed size that the exchange states with the end of an order.
+    """
 
     at: Instant
     client_id: str
@@ -206,9 +212,20 @@ class OrderFact:
     order_id: str | None
     reason: str
     cancel_reason: CancelReason | None
+    filled: Lots | None = None
 
 
-LedgerFact: TypeAlias = OrderFact | Fill | RoundTrip | HoldChanged | Alert
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillMarked:
+    """The market some time after one of our fills; horizon 0 is the moment of the fill itself."""
+
+    trade_id: str
+    symbol: str
+    horizon: Nanos
+    twice_mid: int
+
+
+LedgerFact: TypeAlias = OrderFact | Fill | FillMarked | RoundTrip | HoldChanged | Alert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +233,8 @@ class SymbolBooks:
     """What the ledger knows of one symbol: the start of every recovery.
 
     Attributes:
-        orders: orders that had not ended, with their state and what was filled.
+        orders: orders that had not ended, or ended with fills still to come, with their state and what
+            was filled. An order whose request has no stored answer is UNKNOWN: it may have been sent.
         lots: units of the open position, oldest first.
         round_trip: id of the open round trip, None when flat.
         reason: the exit rule last decided on, for an open position.
@@ -237,6 +255,7 @@ class Ledger(Protocol):
 
         Raises:
             LedgerUnavailable: if it cannot be made durable; the order must not be sent.
+            LedgerError: if it contradicts the books; the order must not be sent.
         """
 
     def write(self, facts: Iterable[LedgerFact]) -> None:
@@ -244,6 +263,7 @@ class Ledger(Protocol):
 
         Raises:
             LedgerUnavailable: if the database is away; the caller keeps the facts.
+            FactsRefused: if some contradict the books; those are set aside, the others are stored.
         """
 
     def books(self, symbols: Mapping[str, Product]) -> Mapping[str, SymbolBooks]:

@@ -1,0 +1,291 @@
+"""The ledger in memory: same contract, nothing durable. For tests, replays and trying things out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from quietmaker.core.commands import Alert, HoldChanged, RoundTrip
+from quietmaker.core.orders import (
+    TERMINAL,
+    ExitReason,
+    Fill,
+    Intent,
+    OrderState,
+    Purpose,
+    TimeInForce,
+    Working,
+)
+from quietmaker.core.product import Product
+from quietmaker.core.units import Instant, Lots, Nanos
+from quietmaker.errors import FactsRefused, LedgerError, LedgerUnavailable, WrongLedgerMode
+from quietmaker.ledger.books import StoredFill, rebuild
+from quietmaker.ledger.standing import Standing, at_recovery, fold
+from quietmaker.ports import FillMarked, LedgerFact, OrderFact, SymbolBooks
+
+_AT_FILL: Final = Nanos(0)
+_UNKNOWN_ORDER: Final = "no intent was written for its order"
+_CONTRADICTION: Final = "the books hold another fact under the same identity"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryRun:
+    """A run as it was begun and, once it is over, ended."""
+
+    mode: str
+    config_sha: str
+    version: str
+    started_at: Instant
+    ended_at: Instant | None = None
+    end_reason: str | None = None
+
+
+class MemoryLedger:
+    """Implements `quietmaker.ports.Ledger`. Thread-safe.
+
+    Attributes:
+        available: set it to False and every call raises LedgerUnavailable, as if the database were away.
+        runs, intents, fills, round_trips: what is stored, by its identity.
+        events, holds, alerts, refused: what is stored, in the order in which it was told.
+    """
+
+    def __init__(self, *, mode: str | None = None) -> None:
+        """Begin empty, belonging to a mode or to that of the first run."""
+        self.available = True
+        self.runs: dict[int, MemoryRun] = {}
+        self.intents: dict[str, Intent] = {}
+        self.events: list[OrderFact] = []
+        self.fills: dict[str, Fill] = {}
+        self.marks: dict[tuple[str, Nanos], FillMarked] = {}
+        self.round_trips: dict[tuple[str, Instant], RoundTrip] = {}
+        self.holds: list[HoldChanged] = []
+        self.alerts: list[Alert] = []
+        self.refused: list[LedgerFact] = []
+        self._mode = mode
+        self._standings: dict[str, Standing] = {}
+        self._mutex = threading.RLock()
+
+    def begin_run(self, *, mode: str, config_sha: str, version: str, at: Instant) -> int:
+        """Open a run and return its number.
+
+        Raises:
+            WrongLedgerMode: if the ledger belongs to the other mode.
+            LedgerError: if a value is empty or no mode.
+        """
+        with self._mutex:
+            self._check_available()
+            if mode not in {"paper", "live"} or not config_sha or not version:
+                raise LedgerError(
+                    f"the books refuse a run of mode {mode!r}, {config_sha!r}, {version!r}"
+                )
+            if self._mode not in {None, mode}:
+                raise WrongLedgerMode(f"this is a {self._mode} ledger and the run is {mode}")
+            self._mode = mode
+            run = len(self.runs) + 1
+            self.runs[run] = MemoryRun(
+                mode=mode, config_sha=config_sha, version=version, started_at=at
+            )
+            return run
+
+    def end_run(self, run: int, *, at: Instant, reason: str) -> None:
+        """Close a run; one that has ended stays as it ended.
+
+        Raises:
+            LedgerUnavailable: if `available` is off.
+            LedgerError: if it would end before it began.
+        """
+        with self._mutex:
+            self._check_available()
+            begun = self.runs.get(run)
+            if begun is None or begun.ended_at is not None:
+                return
+            if at < begun.started_at:
+                raise LedgerError(f"run {run} cannot end before it began")
+            self.runs[run] = replace(begun, ended_at=at, end_reason=reason)
+
+    def write_intent(self, intent: Intent) -> None:
+        """Store an intent.
+
+        Raises:
+            LedgerUnavailable: if `available` is off.
+            LedgerError: if it contradicts the books.
+        """
+        with self._mutex:
+            self._check_available()
+            if not self.runs:
+                raise LedgerError("no run is open; begin_run comes before the first intent")
+            stored = self.intents.setdefault(intent.client_id, intent)
+            if stored is intent and (flaw := self._flaw(intent)):
+                del self.intents[intent.client_id]
+                raise LedgerError(f"the books refuse it: {flaw}")
+            if stored != intent:
+                raise LedgerError(
+                    f"client id {intent.client_id}: {_CONTRADICTION}; ids are used once"
+                )
+            if intent.client_id not in self._standings:
+                self._standings[intent.client_id] = Standing(
+                    state=OrderState.PENDING, order_id=None, sent_at=intent.decided_at, final=None
+                )
+
+    def write(self, facts: Iterable[LedgerFact]) -> None:
+        """Store facts, each once.
+
+        Raises:
+            LedgerUnavailable: if `available` is off; nothing was stored.
+            FactsRefused: if some contradict the books; the others were stored.
+        """
+        with self._mutex:
+            self._check_available()
+            refused = [(fact, flaw) for fact in facts if (flaw := self._store(fact))]
+            self.refused.extend(fact for fact, _ in refused)
+            if refused:
+                raise FactsRefused(f"{len(refused)} facts refused: {refused[:3]}")
+
+    def books(self, symbols: Mapping[str, Product]) -> Mapping[str, SymbolBooks]:
+        """Return the state of each symbol."""
+        with self._mutex:
+            self._check_available()
+            return {symbol: self._books(symbol) for symbol in symbols}
+
+    def close(self) -> None:
+        """Do nothing; there is nothing to release."""
+
+    def _check_available(self) -> None:
+        if not self.available:
+            raise LedgerUnavailable("the ledger was made unavailable")
+
+    def _flaw(self, intent: Intent) -> str:
+        """Return what the constraints of the database would refuse, or nothing."""
+        entry = intent.purpose is Purpose.ENTRY
+        gtd, ioc = (intent.time_in_force is t for t in (TimeInForce.GTD, TimeInForce.IOC))
+        flaws = (
+            (intent.price <= 0 or intent.size <= 0, "price and size must be positive"),
+            (
+                not (intent.client_id and intent.strategy_tag),
+                "id and strategy tag must not be empty",
+            ),
+            (gtd is (intent.expire_at is None), "a GTD order, and only that, expires"),
+            (ioc and intent.post_only, "an IOC order cannot be post-only"),
+            (entry is not (intent.exit_reason is None), "an exit, and only an exit, has a reason"),
+            (
+                entry and intent.passive_order_id != intent.client_id,
+                "an entry is its own passive order",
+            ),
+            (intent.passive_order_id not in self.intents, "its passive order was never written"),
+        )
+        return next((flaw for found, flaw in flaws if found), "")
+
+    def _store(self, fact: LedgerFact) -> str:
+        """Store a fact and return nothing, or return why it is refused."""
+        match fact:
+            case OrderFact():
+                return self._store_event(fact)
+            case Fill():
+                return self._store_fill(fact)
+            case FillMarked():
+                known = fact.trade_id in self.fills
+                same = known and self.marks.setdefault((fact.trade_id, fact.horizon), fact) == fact
+                return "" if same else _CONTRADICTION if known else "no such fill"
+            case RoundTrip():
+                return self._store_trip(fact)
+            case HoldChanged():
+                if not any(_same_hold(hold, fact) for hold in self.holds):
+                    self.holds.append(fact)
+                return ""
+            case Alert():
+                if fact not in self.alerts:
+                    self.alerts.append(fact)
+                return ""
+
+    def _store_event(self, fact: OrderFact) -> str:
+        if fact.client_id not in self.intents:
+            return _UNKNOWN_ORDER
+        if fact in self.events:
+            return ""
+        self.events.append(fact)
+        self._standings[fact.client_id] = fold(
+            fact.client_id,
+            self._standings[fact.client_id],
+            what=fact.what,
+            at=fact.at,
+            order_id=fact.order_id,
+            filled=Decimal(fact.filled) if fact.filled is not None else None,
+        )
+        return ""
+
+    def _store_fill(self, fill: Fill) -> str:
+        intent = self.intents.get(fill.client_id)
+        if intent is None or (intent.symbol, intent.side) != (fill.symbol, fill.side):
+            return _UNKNOWN_ORDER
+        if fill.price <= 0 or fill.size <= 0:
+            return "price and size must be positive"
+        return "" if self.fills.setdefault(fill.trade_id, fill) == fill else _CONTRADICTION
+
+    def _store_trip(self, trip: RoundTrip) -> str:
+        if trip.id not in self.intents or trip.closing_order not in self.intents:
+            return _UNKNOWN_ORDER
+        if trip.net != trip.spread_captured + trip.price_move - trip.fees:
+            return "its parts do not sum to its net"
+        stored = self.round_trips.setdefault((trip.id, trip.closed_at), trip)
+        return "" if stored == trip else _CONTRADICTION
+
+    def _books(self, symbol: str) -> SymbolBooks:
+        closed = [trip.closed_at for trip in self.round_trips.values() if trip.symbol == symbol]
+        mine = sorted(
+            (intent for intent in self.intents.values() if intent.symbol == symbol),
+            key=lambda intent: (intent.decided_at, intent.client_id),
+        )
+        orders = [order for order in map(self._working, mine) if not _settled(order)]
+        return rebuild(
+            symbol,
+            orders=[replace(order, state=at_recovery(order.state)) for order in orders],
+            fills=[self._stored(fill) for fill in self.fills.values() if fill.symbol == symbol],
+            last_closed=max(closed, default=None),
+            reason_of=self._reason_of,
+        )
+
+    def _working(self, intent: Intent) -> Working:
+        standing = self._standings[intent.client_id]
+        fills = [fill for fill in self.fills.values() if fill.client_id == intent.client_id]
+        final = Lots(int(standing.final)) if standing.final is not None else None
+        if final is None and standing.state is OrderState.FILLED:
+            final = intent.size
+        return Working(
+            intent=intent,
+            state=standing.state,
+            sent_at=standing.sent_at,
+            filled=sum(fill.size for fill in fills),
+            trade_ids={fill.trade_id for fill in fills},
+            final=final,
+        )
+
+    def _stored(self, fill: Fill) -> StoredFill:
+        intent = self.intents[fill.client_id]
+        mark = self.marks.get((fill.trade_id, _AT_FILL))
+        return StoredFill(
+            fill=fill,
+            twice_mid=mark.twice_mid if mark is not None else intent.bid + intent.ask,
+            passive_order_id=intent.passive_order_id,
+        )
+
+    def _reason_of(self, round_trip: str) -> ExitReason | None:
+        exits = [
+            intent
+            for intent in self.intents.values()
+            if intent.passive_order_id == round_trip and intent.purpose is Purpose.EXIT
+        ]
+        return max(exits, key=lambda intent: intent.decided_at).exit_reason if exits else None
+
+
+def _settled(order: Working) -> bool:
+    """Return whether nothing of an order is still to come: its fills make up its size, or it ended."""
+    return order.filled >= order.intent.size or (
+        order.state in TERMINAL and order.filled >= (order.final or 0)
+    )
+
+
+def _same_hold(one: HoldChanged, other: HoldChanged) -> bool:
+    return (one.symbol, one.side, one.now) == (other.symbol, other.side, other.now)

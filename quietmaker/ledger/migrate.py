@@ -1,0 +1,117 @@
+"""Bring the schema up to date: Alembic over plain SQL files, under an advisory lock, in one transaction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import psycopg2
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from quietmaker.errors import LedgerError, LedgerTooNew, LedgerUnavailable
+
+_TABLE: Final = "schema_version"
+_LOCK: Final = 0x51_4D_4C  # "QML": one number for every program that migrates a ledger
+_OLDEST_SERVER: Final = 140_000
+
+
+def upgrade(url: str, *, revision: str = "head") -> str:
+    """Migrate up; return the revision that the database is at. Does nothing when it is there already.
+
+    Raises:
+        LedgerTooNew: if a newer program migrated it; nothing is touched.
+        LedgerUnavailable: if the database cannot be reached.
+        LedgerError: if a migration fails; the database is as before.
+    """
+    return _migrate(url, revision, up=True)
+
+
+def downgrade(url: str, *, revision: str) -> str:
+    """Migrate down, losing what the later schema held; ``base`` removes everything.
+
+    Raises:
+        LedgerTooNew, LedgerUnavailable, LedgerError: as `upgrade` does.
+    """
+    return _migrate(url, revision, up=False)
+
+
+def current(url: str) -> str:
+    """Return the revision that a database is at, empty when it was never migrated.
+
+    Raises:
+        LedgerUnavailable: if the database cannot be reached.
+    """
+    try:
+        with _engine(url).connect() as connection:
+            return _revision(connection)
+    except DBAPIError as error:
+        raise LedgerUnavailable(f"the ledger's database cannot be reached: {error.orig}") from error
+
+
+def known_revisions() -> tuple[str, ...]:
+    """Return the revisions of this program, oldest first."""
+    script = ScriptDirectory.from_config(_config())
+    return tuple(reversed([step.revision for step in script.walk_revisions()]))
+
+
+def _migrate(url: str, revision: str, *, up: bool) -> str:
+    try:
+        with _engine(url).begin() as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            _refuse_foreign(connection)
+            config = _config()
+            config.attributes["connection"] = connection
+            (command.upgrade if up else command.downgrade)(config, revision)
+            return _revision(connection)
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error.orig, psycopg2.OperationalError):
+            raise LedgerUnavailable(
+                f"the ledger's database cannot be reached: {error.orig}"
+            ) from error
+        raise LedgerError(
+            f"the migration failed, the database is as before: {error.orig}"
+        ) from error
+    except psycopg2.Error as error:
+        raise LedgerError(f"the migration failed, the database is as before: {error}") from error
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    found = _revision(connection)
+    if found and found not in known_revisions():
+        raise LedgerTooNew(
+            f"the database is at schema {found} and this program knows up to {known_revisions()[-1]};"
+            f" run the version that migrated it, or restore a backup taken before"
+        )
+    server = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
+    if int(server) < _OLDEST_SERVER:
+        raise LedgerError(f"PostgreSQL {server} is too old for the ledger; use 14 or newer")
+
+
+def _revision(connection: Connection) -> str:
+    context = MigrationContext.configure(connection, opts={"version_table": _TABLE})
+    return context.get_current_revision() or ""
+
+
+def _config() -> Config:
+    config = Config()
+    place = str(Path(__file__).parent / "migrations").replace("%", "%%")
+    config.set_main_option("script_location", place)
+    config.attributes["version_table"] = _TABLE
+    return config
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(
+        "postgresql+psycopg2://",
+        creator=lambda: psycopg2.connect(
+            url, connect_timeout=5, application_name="quietmaker-migrate"
+        ),
+        poolclass=NullPool,
+    )

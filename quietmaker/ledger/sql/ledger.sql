@@ -1,0 +1,118 @@
+-- The statements of the writing ledger. Each block is named; `%s` is the list of rows of one insert.
+
+-- name: meta_claim
+INSERT INTO meta (mode) VALUES (%(mode)s) ON CONFLICT (one) DO NOTHING
+
+-- name: meta_mode
+SELECT mode FROM meta
+
+-- name: run_begin
+INSERT INTO runs (mode, config_sha, version, started_ns)
+VALUES (%(mode)s, %(config_sha)s, %(version)s, %(at)s) RETURNING run
+
+-- name: run_resume
+SELECT config_sha FROM runs WHERE run = %(run)s AND ended_ns IS NULL
+
+-- name: run_end
+UPDATE runs SET ended_ns = %(at)s, end_reason = %(reason)s WHERE run = %(run)s AND ended_ns IS NULL
+
+-- name: intents_insert
+WITH stored AS (
+    INSERT INTO order_intents (
+        client_id, run, symbol, side, price, size, post_only, time_in_force, expire_ns, purpose, exit_reason,
+        strategy_tag, passive_order_id, decided_ns, bid, ask, inputs, config_sha)
+    VALUES %s
+    ON CONFLICT (client_id) DO NOTHING
+    RETURNING client_id, decided_ns)
+INSERT INTO order_states (client_id, state, sent_ns)
+SELECT client_id, 'pending', decided_ns FROM stored
+RETURNING client_id
+
+-- name: intents_stored
+SELECT client_id, symbol, side, price, size, post_only, time_in_force, expire_ns, purpose, exit_reason,
+       strategy_tag, passive_order_id, decided_ns, bid, ask, inputs::text
+FROM order_intents WHERE client_id = ANY(%(ids)s)
+
+-- name: events_insert
+INSERT INTO order_events (client_id, at_ns, what, order_id, reason, cancel_reason, filled) VALUES %s
+ON CONFLICT DO NOTHING
+RETURNING seq, client_id, at_ns, what, order_id, filled
+
+-- name: states_lock
+SELECT client_id, state, order_id, sent_ns, final FROM order_states
+WHERE client_id = ANY(%(ids)s) ORDER BY client_id FOR UPDATE
+
+-- name: states_update
+UPDATE order_states AS s SET state = v.state, order_id = v.order_id, sent_ns = v.sent_ns::bigint,
+    final = v.final::numeric
+FROM (VALUES %s) AS v (client_id, state, order_id, sent_ns, final)
+WHERE s.client_id = v.client_id
+RETURNING s.client_id
+
+-- name: states_settle
+-- An order whose fills make up its size has ended, whether or not the exchange's word of it arrived.
+UPDATE order_states AS s SET settled = true
+FROM order_intents i LEFT JOIN executions e ON e.client_id = i.client_id
+WHERE s.client_id = ANY(%(ids)s) AND i.client_id = s.client_id AND NOT s.settled
+  AND (coalesce(e.filled, 0) >= i.size
+       OR s.state IN ('filled', 'cancelled', 'expired', 'failed')
+          AND coalesce(e.filled, 0) >= coalesce(s.final, CASE s.state WHEN 'filled' THEN i.size ELSE 0 END))
+
+-- name: states_unsettle
+-- The exchange stated a greater total than had been known.
+UPDATE order_states AS s SET settled = false
+FROM order_intents i LEFT JOIN executions e ON e.client_id = i.client_id
+WHERE s.client_id = ANY(%(ids)s) AND i.client_id = s.client_id AND s.settled
+  AND coalesce(e.filled, 0) < least(i.size, coalesce(s.final, 0))
+
+-- name: fills_insert
+INSERT INTO fills (trade_id, client_id, symbol, side, price, size, fee, liquidity, at_ns) VALUES %s
+ON CONFLICT (trade_id) DO NOTHING
+RETURNING trade_id
+
+-- name: fills_stored
+SELECT trade_id, client_id, symbol, side, price, size, fee, liquidity, at_ns
+FROM fills WHERE trade_id = ANY(%(ids)s)
+
+-- name: marks_insert
+INSERT INTO fill_marks (trade_id, horizon_ns, mid) VALUES %s
+ON CONFLICT (trade_id, horizon_ns) DO NOTHING
+RETURNING trade_id, horizon_ns
+
+-- name: marks_stored
+SELECT trade_id, horizon_ns, mid FROM fill_marks WHERE trade_id = ANY(%(ids)s)
+
+-- name: trips_insert
+INSERT INTO round_trips (
+    id, symbol, entry, size, opened_ns, closed_ns, exit_reason, entry_value, exit_value, fees, spread_captured,
+    price_move, net, net_return_ppb, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha)
+VALUES %s
+ON CONFLICT (id, closed_ns) DO NOTHING
+RETURNING id, closed_ns
+
+-- name: trips_stored
+SELECT id, symbol, entry, size, opened_ns, closed_ns, exit_reason, entry_value, exit_value, fees, spread_captured,
+       price_move, net, net_return_ppb, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha
+FROM round_trips WHERE id = ANY(%(ids)s)
+
+-- name: holds_insert
+INSERT INTO holds (symbol, side, since_ns, gate, detail) VALUES %s
+ON CONFLICT (symbol, side, since_ns) DO NOTHING
+RETURNING symbol, side
+
+-- name: holds_prune
+DELETE FROM holds h USING (
+    SELECT symbol, side, since_ns,
+           row_number() OVER (PARTITION BY symbol, side ORDER BY since_ns DESC) AS age FROM holds) ranked
+WHERE ranked.age > %(keep)s
+  AND h.symbol = ranked.symbol AND h.side = ranked.side AND h.since_ns = ranked.since_ns
+
+-- name: alerts_insert
+INSERT INTO alerts (symbol, at_ns, kind, detail) VALUES %s
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- name: refused_insert
+INSERT INTO refused_facts (digest, kind, fact, error)
+VALUES (md5(%(fact)s), %(kind)s, %(fact)s, %(error)s)
+ON CONFLICT (digest) DO NOTHING

@@ -1,0 +1,58 @@
+-- What the operator reads. Every query is bounded by a limit or a time span that an index serves.
+
+-- name: open_orders
+SELECT i.client_id, s.order_id, i.symbol, i.side, i.price, i.size, coalesce(e.filled, 0) AS filled, s.state,
+       i.purpose, i.exit_reason, i.passive_order_id, i.strategy_tag, i.decided_at
+FROM order_states s
+JOIN order_intents i ON i.client_id = s.client_id
+LEFT JOIN executions e ON e.client_id = s.client_id
+WHERE NOT s.settled
+ORDER BY i.decided_ns DESC LIMIT %(limit)s
+
+-- name: positions
+SELECT symbol, size FROM holdings WHERE size <> 0 ORDER BY symbol LIMIT %(limit)s
+
+-- name: round_trips
+SELECT id, symbol, entry, size, opened_at, closed_at, hold_seconds, exit_reason, entry_value, exit_value, fees,
+       spread_captured, price_move, net, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha
+FROM round_trips
+WHERE (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
+ORDER BY closed_ns DESC LIMIT %(limit)s
+
+-- name: pnl_by_day
+SELECT to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS key, count(*), count(*) FILTER (WHERE net > 0),
+       sum(net), sum(fees), sum(spread_captured), sum(price_move)
+FROM round_trips WHERE closed_ns >= %(since)s GROUP BY 1 ORDER BY 1 DESC LIMIT %(limit)s
+
+-- name: pnl_by_symbol
+SELECT symbol AS key, count(*), count(*) FILTER (WHERE net > 0),
+       sum(net), sum(fees), sum(spread_captured), sum(price_move)
+FROM round_trips WHERE closed_ns >= %(since)s GROUP BY 1 ORDER BY sum(net), 1 LIMIT %(limit)s
+
+-- name: pnl_by_exit_reason
+SELECT exit_reason::text AS key, count(*), count(*) FILTER (WHERE net > 0),
+       sum(net), sum(fees), sum(spread_captured), sum(price_move)
+FROM round_trips WHERE closed_ns >= %(since)s GROUP BY 1 ORDER BY sum(net), 1 LIMIT %(limit)s
+
+-- name: pnl_by_config
+SELECT config_sha::text AS key, count(*), count(*) FILTER (WHERE net > 0),
+       sum(net), sum(fees), sum(spread_captured), sum(price_move)
+FROM round_trips WHERE closed_ns >= %(since)s GROUP BY 1 ORDER BY sum(net), 1 LIMIT %(limit)s
+
+-- name: derived_drift
+-- What the derived tables say against what the facts sum to; empty when they agree.
+(SELECT 'executions' AS what, client_id AS id FROM (
+    SELECT client_id, count(*)::int AS fills, sum(size) AS filled, sum(price * size) AS notional, sum(fee) AS fees,
+           max(at_ns) AS last_ns FROM fills GROUP BY client_id) f
+ FULL JOIN executions e USING (client_id)
+ WHERE (f.fills, f.filled, f.notional, f.fees, f.last_ns)
+       IS DISTINCT FROM (e.fills, e.filled::numeric, e.notional::numeric, e.fees::numeric, e.last_ns))
+UNION ALL
+(SELECT 'holdings', symbol FROM (
+    SELECT symbol, sum(CASE side WHEN 'BUY' THEN size ELSE -size END) AS size FROM fills GROUP BY symbol) f
+ FULL JOIN holdings h USING (symbol) WHERE f.size IS DISTINCT FROM h.size::numeric)
+UNION ALL
+(SELECT 'closings', client_id FROM (
+    SELECT closing_order AS client_id, count(*)::int AS trips, sum(net) AS pnl FROM round_trips GROUP BY 1) t
+ FULL JOIN closings c USING (client_id) WHERE (t.trips, t.pnl) IS DISTINCT FROM (c.trips, c.pnl::numeric))
+LIMIT %(limit)s
