@@ -52,7 +52,7 @@ class Product:
     @cached_property
     def min_lots(self) -> Lots:
         """Return the least order size in lots, rounded up."""
-        return Lots(-int(-self.min_size // self.lot))
+        return Lots(_ceil_div(self.min_size, self.lot))
 
     @cached_property
     def max_lots(self) -> Lots:
@@ -94,8 +94,14 @@ class Product:
     def least_lots(self, ticks: Ticks | int) -> Lots:
         """Return the least size the exchange takes at a price: minimum size and minimum notional."""
         per_lot = EXACT.multiply(Decimal(max(ticks, 1)), self.tick_value)
-        by_value = -int(-self.min_notional // per_lot)
+        by_value = _ceil_div(self.min_notional, per_lot)
         return Lots(max(self.min_lots, by_value, 1))
+
+
+def _ceil_div(amount: Decimal, unit: Decimal) -> int:
+    # Decimal's // truncates towards zero, so that -(-a // b) does not round up as it does for ints.
+    count, rest = divmod(amount, unit)
+    return int(count) + (rest > 0)
 
 
 def _whole(value: Decimal, increment: Decimal, symbol: str, what: str) -> int:

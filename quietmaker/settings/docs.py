@@ -70,7 +70,8 @@ symbols:
 On the command line and in the environment a per-symbol key may stand without a section
 (`--set gates.min_spread_pct=0.3`, `QUIETMAKER__GATES__MIN_SPREAD_PCT=0.3`): it then holds for every symbol,
 above `groups` and `symbols`. `--set symbols.TNSR-USD.gates.min_spread_pct=0.3` is for one symbol
-(in the environment: `QUIETMAKER__SYMBOLS__TNSR_USD__GATES__MIN_SPREAD_PCT`).
+(in the environment: `QUIETMAKER__SYMBOLS__TNSR_USD__GATES__MIN_SPREAD_PCT`). Lists and mappings are written
+there as in YAML, `[15, 25]` or `{{USD: 500}}`; symbols also with commas alone, `BTC-USD,ETH-USD`.
 
 ## Units
 
@@ -99,8 +100,8 @@ They are honoured, and reported at the start.
 
 | name | meaning |
 |---|---|
-| `PASSIVE_IGNORE_FEES_FOR_SPREAD` | `gates.include_fees`: **true = fees are part of it**, whatever the name says |
-| `EXCLUDED_SYMBOLS`, `PERMANENT_EXCLUSIONS` | added to `universe.permanent_exclusions`; no file drops an old ban |
+| `PASSIVE_IGNORE_FEES_FOR_SPREAD` | `gates.include_fees`: **true = fees are included**, despite its name |
+| `EXCLUDED_SYMBOLS`, `PERMANENT_EXCLUSIONS` | added to `universe.permanent_exclusions`; no file drops a ban |
 | `DYNAMIC_FILTER_*` | not used by this version; said so at the start |
 
 ## Keys

@@ -266,6 +266,35 @@ class Choice(Kind):
 
 
 @dataclass(frozen=True)
+class Choices(Kind):
+    """One or more of a few words."""
+
+    words: tuple[str, ...]
+
+    def parse(self, node: Node) -> tuple[str, ...]:
+        """Return the words in their own order, each once."""
+        items: Seq[Node] = node.items if isinstance(node, Sequence) else (node,)
+        each = Choice(self.words)
+        found = {each.parse(item) for item in items}
+        if not found:
+            raise self.refusal(node.place, "an empty list")
+        return tuple(word for word in self.words if word in found)
+
+    def expected(self) -> str:
+        """Return the words."""
+        return "a list of one or more of " + ", ".join(self.words)
+
+    def json_schema(self) -> JsonSchema:
+        """Return an array of words."""
+        each = Choice(self.words).json_schema()
+        return {"type": "array", "items": each, "minItems": 1, "uniqueItems": True}
+
+    def show(self, value: object) -> str:
+        """Return a flow sequence."""
+        return "[" + ", ".join(value if isinstance(value, tuple) else ()) + "]"
+
+
+@dataclass(frozen=True)
 class Text(Kind):
     """Text of a given form."""
 

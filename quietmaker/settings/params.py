@@ -64,8 +64,8 @@ def trader_params(
 def _quote(quote: QuoteSettings, product: Product) -> QuoteParams:
     floor, ceiling, life = quote.price_floor, quote.price_ceiling, quote.time_to_live_seconds
     return QuoteParams(
-        bid=quote.bid,
-        ask=quote.ask,
+        bid="bid" in quote.sides,
+        ask="ask" in quote.sides,
         level_sizes=quote.level_sizes,
         level_spacing=percent(quote.level_spacing_pct),
         improve_ticks=quote.improve_ticks,
@@ -73,12 +73,18 @@ def _quote(quote: QuoteSettings, product: Product) -> QuoteParams:
         max_age=seconds(quote.max_age_seconds),
         cooldown=seconds(quote.cooldown_seconds),
         # Rounded into the band: a quote on the limit tick is still within it.
-        price_floor=None if floor is None else Ticks(-int(-floor // product.tick)),
+        price_floor=None if floor is None else Ticks(_ceil_div(floor, product.tick)),
         price_ceiling=None if ceiling is None else Ticks(int(ceiling // product.tick)),
         max_position=quote.max_position,
         inventory_skew=percent(quote.inventory_skew_pct),
         time_to_live=None if life is None else seconds(life),
     )
+
+
+def _ceil_div(amount: Decimal, unit: Decimal) -> int:
+    # Decimal's // truncates towards zero: -(-a // b) would not round up.
+    count, rest = divmod(amount, unit)
+    return int(count) + (rest > 0)
 
 
 def _gates(gates: GateSettings) -> GateParams:

@@ -16,12 +16,6 @@ Fault = tuple[Path, str]
 def symbol_faults(settings: SymbolSettings) -> Iterator[Fault]:
     """Yield what is wrong with the values that one symbol resolves to."""
     quote, exits, risk = settings.quote, settings.exits, settings.risk
-    if not (quote.bid or quote.ask):
-        yield (
-            ("quote", "bid"),
-            "bid and ask are both false, so nothing is ever quoted; to stop trading a symbol, take it "
-            "out of universe.symbols or exclude it",
-        )
     for size in quote.level_sizes:
         if size > quote.max_position:
             text = f"level of {plain(size)} exceeds max_position {plain(quote.max_position)}"
@@ -38,8 +32,8 @@ def symbol_faults(settings: SymbolSettings) -> Iterator[Fault]:
             ("quote", "price_floor"),
             f"{plain(floor)} is not below price_ceiling {plain(ceiling)}",
         )
-    if risk.max_open_orders < len(quote.level_sizes) * (quote.bid + quote.ask) + 1:
-        need = len(quote.level_sizes) * (quote.bid + quote.ask) + 1
+    need = len(quote.level_sizes) * len(quote.sides) + 1
+    if risk.max_open_orders < need:
         text = f"{risk.max_open_orders} is too few for the levels and an exit: at least {need}"
         yield ("risk", "max_open_orders"), text
     if exits.taker_slippage_pct > exits.taker_slippage_max_pct:

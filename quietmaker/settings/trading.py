@@ -22,18 +22,17 @@ from quietmaker.settings.keys import (
     section,
     whole,
 )
-from quietmaker.settings.kinds import Amounts, Flag, Text
+from quietmaker.settings.kinds import Amounts, Choices, Flag, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuoteSettings:
     """How entries are quoted."""
 
-    bid: bool = key(Flag(), True, "open positions by buying at the bid", reload=Reload.REQUOTE)
-    ask: bool = key(
-        Flag(),
-        False,
-        "also sell, at the ask, what the account holds beyond the bot's own positions",
+    sides: tuple[str, ...] = key(
+        Choices(("bid", "ask")),
+        ("bid",),
+        "bid buys to open positions; ask also sells what the account holds beyond the bot's own positions",
         reload=Reload.REQUOTE,
     )
     level_sizes: tuple[Decimal, ...] = key(

@@ -113,7 +113,7 @@ def _syntax(error: yaml.MarkedYAMLError, source: str) -> InvalidSettings:
     problem = error.problem or error.context or "syntax error"
     if "'\\t'" in problem:
         return refuse(place, "is not valid YAML: a tab; indent with spaces")
-    if "alias" in problem or "character '*'" in problem:
+    if "alias" in f"{problem} {error.context}":
         problem += "; write a value that begins with * in quotes"
     return refuse(place, f"is not valid YAML: {problem}")
 
