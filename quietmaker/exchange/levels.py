@@ -9,8 +9,9 @@ book usually shows it first, elsewhere the tape does. Each level therefore keeps
 - `owed`: traded volume that the displayed size does not show yet. A decrease within the window is
   netted against it before anything counts as cancelled.
 
-So the lots of others at the level are always `shown + gone - owed`, and no order can have more than
-that before it. The queue itself moves at once by trades, and once by each volume.
+So the lots of others at the level are always `shown + gone - owed` (the displayed market lost all of
+a trade, also the part that our own orders took of it), and no order can have more than that before
+it. The queue itself moves at once by trades, and once by each volume.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ class Level:
         self.shown = size
         if size >= old:
             if old == UNSEEN:
+                self.owed = 0  # whether the first sight shows those trades already is not known
                 self._cap()
             return
         change = old - size

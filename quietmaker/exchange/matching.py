@@ -257,6 +257,11 @@ class MatchingCore:
         """Return how many orders are held in memory, open and finished."""
         return len(self._orders)
 
+    @property
+    def pending(self) -> int:
+        """Return how many requests, expiries and results wait for their time."""
+        return len(self._requests) + len(self._expiries) + len(self._results)
+
     # --- inside ---------------------------------------------------------------------------------
 
     def _on_submit(self, ticket: int, intent: Intent) -> None:
