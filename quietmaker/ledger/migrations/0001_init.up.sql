@@ -10,7 +10,7 @@ CREATE DOMAIN word AS text CHECK (VALUE <> '');
 CREATE DOMAIN order_side AS text CHECK (VALUE IN ('BUY', 'SELL'));
 CREATE DOMAIN exit_rule AS text CHECK (VALUE IN (
     'break_even_plus', 'take_profit', 'trailing_stop', 'max_lifetime', 'timeout_loss', 'stop_loss',
-    'flatten', 'halt'));
+    'flatten', 'halt', 'paired'));
 
 -- Microseconds are below 2^53, so the conversion through double precision is exact to the microsecond.
 CREATE FUNCTION at_instant(ns bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -274,11 +274,11 @@ SELECT coalesce(s.order_id, e.client_id) AS order_id,
        e.symbol,
        i.side,
        e.order_time,
-       e.notional / e.filled AS price,
+       trim_scale(e.notional / e.filled) AS price,
        e.filled AS size,
        e.notional AS notional_usd,
-       e.fees AS fees_usd,
-       c.pnl AS pnl_usd,
+       trim_scale(e.fees) AS fees_usd,
+       trim_scale(c.pnl) AS pnl_usd,
        CASE WHEN e.filled >= i.size THEN 'FILLED' ELSE upper(s.state) END AS status,
        i.source,
        i.strategy_tag,
