@@ -56,6 +56,7 @@ class Session:
         self._snapshot = snapshot
         self._mutex = threading.Lock()
         self._connection: Connection | None = None
+        self._closed = False
 
     def run(self, work: Callable[[Cursor], T]) -> T:
         """Run `work` in one transaction and commit.
@@ -66,6 +67,8 @@ class Session:
             psycopg2.IntegrityError, psycopg2.DataError: if it refuses the values.
         """
         with self._mutex:
+            if self._closed:
+                raise LedgerUnavailable("the ledger was closed; a late call must not open it again")
             if self._connection is not None:
                 with contextlib.suppress(_ConnectionLost):
                     return self._attempt(self._connection, work)
@@ -75,8 +78,9 @@ class Session:
                 raise LedgerUnavailable(f"the ledger's database went away: {error}") from error
 
     def close(self) -> None:
-        """Close the connection. Idempotent."""
+        """Close for good: a later call must not revive an embedded server. Idempotent."""
         with self._mutex:
+            self._closed = True
             self._discard()
 
     def _connect(self) -> Connection:

@@ -114,8 +114,13 @@ class EmbeddedPostgres:
     def _own_home(self) -> None:
         if self._owner is not None:
             return
-        self._home.mkdir(parents=True, exist_ok=True)
-        handle = (self._home / "postgres.lock").open("ab")
+        try:
+            self._home.mkdir(parents=True, exist_ok=True)
+            handle = (self._home / "postgres.lock").open("ab")
+        except OSError as error:
+            raise LedgerError(
+                f"{self._home} cannot be used ({error}); run as the user that made it, or set QUIETMAKER_HOME"
+            ) from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -151,7 +151,8 @@ class MemoryLedger:
             return {symbol: self._books(symbol) for symbol in symbols}
 
     def close(self) -> None:
-        """Do nothing; there is nothing to release."""
+        """Close for good. Idempotent."""
+        self.available = False
 
     def _check_available(self) -> None:
         if not self.available:

@@ -293,3 +293,9 @@ def test_a_broken_server_is_reported_with_the_end_of_its_log(
         settings.write(f"no_such_setting_{secrets.token_hex(2)} = 1\n")
     with pytest.raises(LedgerError, match="no_such_setting"):
         server.start()
+
+
+def test_a_home_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(LedgerError, match="file"):
+        EmbeddedPostgres(tmp_path / "file" / "home").start()

@@ -15,7 +15,7 @@ from quietmaker.core.commands import Alert, AlertKind, CancelReason, Gate, HoldC
 from quietmaker.core.orders import TERMINAL, ExitReason, Fill, Intent, Move, OrderState, TimeInForce
 from quietmaker.core.positions import replay
 from quietmaker.core.units import Instant, Lots, Nanos, Side, Ticks
-from quietmaker.errors import FactsRefused, LedgerError, WrongLedgerMode
+from quietmaker.errors import FactsRefused, LedgerError, LedgerUnavailable, WrongLedgerMode
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ports import FillMarked, Ledger, LedgerFact, SymbolBooks
@@ -164,6 +164,19 @@ def test_an_ended_order_stays_until_the_fills_that_the_exchange_states_arrived(
     assert (order.state in TERMINAL, order.final, order.settled) == (True, stated, False)
     ledger.write([fill_of(bought, "t1", size=stated)])
     assert books(ledger).orders == ()
+
+
+def test_an_end_that_is_later_stated_with_missing_fills_opens_the_order_again(
+    ledger: Ledger,
+) -> None:
+    begin(ledger)
+    bought = entry("e1", size=1000)
+    ledger.write_intent(bought)
+    ledger.write([moved(bought, Move.CANCELLED)])
+    assert books(ledger).orders == ()
+    ledger.write([moved(bought, Move.CANCELLED, when=5, filled=400)])
+    (order,) = books(ledger).orders
+    assert (order.state, order.final, order.filled) == (OrderState.CANCELLED, 400, 0)
 
 
 def test_an_order_whose_fills_make_up_its_size_has_ended_without_being_told(ledger: Ledger) -> None:
@@ -439,6 +452,16 @@ def test_any_events_in_any_order_give_the_same_state_on_both_ledgers(
         ledger.write(events)
     assert books(memory) == books(postgres)
     postgres.close()
+
+
+def test_a_closed_ledger_stays_closed(ledger: Ledger) -> None:
+    begin(ledger)
+    ledger.close()
+    ledger.close()
+    with pytest.raises(LedgerUnavailable):
+        ledger.write_intent(entry("late"))
+    with pytest.raises(LedgerUnavailable):
+        ledger.write([moved(entry("late"), "sent")])
 
 
 def test_a_time_of_nanoseconds_comes_back_whole(ledger: Ledger) -> None:

@@ -179,3 +179,16 @@ def test_hold_episodes_are_bounded(
         "SELECT gate, (extract(epoch FROM until - since))::int FROM hold_episodes ORDER BY since"
     )
     assert cursor.fetchall() == [("cooldown", 1), (None, 1), ("cooldown", None)]
+
+
+def test_a_position_of_many_fills_is_read_page_by_page_back_to_the_last_flat(
+    traded: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_module, "_PAGE", 3)
+    bought = entry("e2", size=1000, when=10)
+    traded.write_intent(bought)
+    fills = [fill_of(bought, f"p{n:02}", size=10 + n, when=11 + n // 4) for n in range(11)]
+    traded.write(fills)
+    found = traded.books(PRODUCTS)[SYMBOL]
+    assert [(lot.trade_id, lot.lots) for lot in found.lots] == [(f.trade_id, f.size) for f in fills]
+    assert found.round_trip == "e2"
