@@ -41,9 +41,11 @@ class Grid:
 
     Attributes:
         increment: the increment itself.
+        decimals: of the increment; 0 for whole numbers.
+        step: the increment in units of its last decimal: 5 for 0.05, 1 for powers of ten.
     """
 
-    __slots__ = ("_digits", "_scaled", "increment")
+    __slots__ = ("decimals", "increment", "step")
 
     def __init__(self, increment: Decimal) -> None:
         """Prepare for an increment.
@@ -56,8 +58,8 @@ class Grid:
         self.increment = increment
         _, digits, exponent = increment.normalize().as_tuple()
         assert isinstance(exponent, int)
-        self._digits = max(0, -exponent)
-        self._scaled = int("".join(map(str, digits)) + "0" * max(0, exponent))
+        self.decimals = max(0, -exponent)
+        self.step = int("".join(map(str, digits)) + "0" * max(0, exponent))
 
     def units(self, text: str) -> int:
         """Convert decimal text to a whole number of increments.
@@ -67,17 +69,17 @@ class Grid:
             OffGridError: if it is not a multiple of the increment.
         """
         whole, _, part = text.partition(".")
-        missing = self._digits - len(part)
+        missing = self.decimals - len(part)
         if missing < 0:  # recorders pad with zeros: "61737.63000000" on a tick of 0.01
             part = part.rstrip("0")
-            missing = self._digits - len(part)
+            missing = self.decimals - len(part)
         digits = whole + part
         if missing < 0 or len(text) > _MOST_DIGITS or not digits.isdigit() or not digits.isascii():
             return self.of(number(text))
         scaled = int(digits + "0" * missing)
-        if self._scaled == 1:
+        if self.step == 1:
             return scaled
-        count, rest = divmod(scaled, self._scaled)
+        count, rest = divmod(scaled, self.step)
         if rest:
             raise OffGridError(f"{text} is not a multiple of {self.increment}")
         return count

@@ -15,7 +15,6 @@ from quietmaker.core.product import Product
 from quietmaker.errors import SourceError
 from quietmaker.market.binance import BinanceRecording, split_line
 from quietmaker.market.files import PARQUET, head, lines
-from quietmaker.market.parquet import ParquetRecording, ParquetSource
 from quietmaker.market.protocols import Frames
 from quietmaker.market.recording import Catalogue, RecordedSource, Recording, same_grid
 from quietmaker.market.report import Report
@@ -60,13 +59,16 @@ def open_source(
         raise SourceError("a recording is named twice; its events would count twice")
     recordings = [recognise(path, decoders) for path in paths]
     catalogue = Catalogue(recordings, given=products or {}, symbols=symbols)
-    sources: list[MarketSource] = [
-        ParquetSource(item, catalogue)
-        if isinstance(item, ParquetRecording)
-        else RecordedSource(item, catalogue)
-        for item in recordings
-    ]
-    return merge(sources)
+    return merge([_source(item, catalogue) for item in recordings])
+
+
+def _source(recording: Recording, catalogue: Catalogue) -> MarketSource:
+    if recording.kind != "parquet":
+        return RecordedSource(recording, catalogue)
+    from quietmaker.market.parquet import ParquetRecording, ParquetSource  # noqa: PLC0415
+
+    assert isinstance(recording, ParquetRecording)
+    return ParquetSource(recording, catalogue)
 
 
 def recognise(path: Path, decoders: Frames) -> Recording:
@@ -81,6 +83,9 @@ def recognise(path: Path, decoders: Frames) -> Recording:
     if not first:
         raise SourceError(f"{path}: is empty; was the recorder stopped before it wrote anything?")
     if first.startswith(PARQUET):
+        # here, because pyarrow takes 0.2 s to import and only Parquet needs it
+        from quietmaker.market.parquet import ParquetRecording  # noqa: PLC0415
+
         return ParquetRecording(path)
     if first[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         raise SourceError(f"{path}:1: is UTF-16 text; convert it to UTF-8")
