@@ -1,0 +1,236 @@
+"""What every `Exchange` with its `Streams` promises, whatever stands behind it.
+
+A new adapter adds itself to `RIGS` with a way to open it on `MARKET` and to let time pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from decimal import Decimal
+from typing import Protocol
+
+import pytest
+
+from quietmaker.core.market import BookSnapshot, MarketEvent, TradePrint
+from quietmaker.core.orders import Move, OrderState
+from quietmaker.core.units import Instant, Liquidity, Side
+from quietmaker.ports import (
+    Accepted,
+    Balance,
+    CancelOutcome,
+    Exchange,
+    Rejected,
+    Streams,
+    UserEvent,
+    UserFill,
+    UserOrder,
+)
+from tests.exchange.rigs import rig
+from tests.exchange.sources import elsewhere, touch, trade
+from tests.exchange.support import FEES, OTHER, PRODUCT, SYMBOL, buy, sell
+
+MARKET = (
+    touch(0, 99, 500, 100, 500),
+    elsewhere(touch(0, 50, 10, 60, 10)),
+    trade(1, 99, 40, Side.SELL),
+    trade(2, 99, 600, Side.SELL),
+    touch(3, 98, 100, 100, 500),
+    trade(310, 98, 1, Side.SELL),
+    touch(700, 98, 100, 100, 500),
+)
+"""A market of which the first second is over when the exchange opens; amounts in ticks and lots."""
+
+
+class Opened(Protocol):
+    """An exchange under test."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """Return its orders."""
+
+    @property
+    def streams(self) -> Streams:
+        """Return its streams."""
+
+    def run(self, seconds: float) -> None:
+        """Return once that much of the market has happened and was delivered."""
+
+
+class PaperRig:
+    """The paper exchange."""
+
+    def __init__(self) -> None:
+        """Open it on the market."""
+        self._rig = rig(MARKET, warmup=0.5)
+
+    @property
+    def exchange(self) -> Exchange:
+        """Return its orders."""
+        return self._rig.exchange
+
+    @property
+    def streams(self) -> Streams:
+        """Return its streams."""
+        return self._rig.exchange
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        self._rig.run(seconds)
+
+
+@contextmanager
+def paper() -> Iterator[Opened]:
+    """Open the paper exchange, and close it."""
+    opened = PaperRig()
+    yield opened
+    opened._rig.exchange.close()
+
+
+RIGS: dict[str, Callable[[], AbstractContextManager[Opened]]] = {"paper": paper}
+
+
+@pytest.fixture(params=sorted(RIGS))
+def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """Open each kind of exchange in turn."""
+    with RIGS[request.param]() as one:
+        yield one
+
+
+class Ears:
+    """Hears both streams."""
+
+    def __init__(self, opened: Opened) -> None:
+        """Start listening."""
+        self.market: list[MarketEvent] = []
+        self.user: list[UserEvent] = []
+        opened.streams.start(market=self.market.append, user=self.user.append)
+        opened.run(0)
+
+    def moves(self, client_id: str) -> list[Move]:
+        """Return what was told of an order."""
+        return [e.move for e in self.user if isinstance(e, UserOrder) and e.client_id == client_id]
+
+
+def test_products_and_fees_are_those_of_the_account(opened: Opened) -> None:
+    assert opened.exchange.products() == {SYMBOL: PRODUCT, OTHER.symbol: OTHER}
+    assert opened.exchange.fees() == FEES
+
+
+def test_the_clock_does_not_run_backwards(opened: Opened) -> None:
+    before = opened.exchange.time()
+    opened.run(1)
+    assert opened.exchange.time() >= before
+
+
+def test_an_accepted_order_is_open_and_holds_its_funds(opened: Opened) -> None:
+    answer = opened.exchange.submit(buy("a", 99, 100))
+    assert isinstance(answer, Accepted)
+    report = opened.exchange.order("a")
+    assert report is not None
+    assert (report.order_id, report.state, report.filled) == (answer.order_id, OrderState.OPEN, 0)
+    assert list(opened.exchange.open_orders()) == [report]
+    held = Decimal("0.99") * Decimal("1.004")
+    assert opened.exchange.balances()["USD"] == Balance(
+        currency="USD", available=1000 - held, hold=held
+    )
+
+
+def test_an_order_is_refused_with_coinbases_word(opened: Opened) -> None:
+    refused = Rejected(reason="INVALID_LIMIT_PRICE_POST_ONLY")
+    assert opened.exchange.submit(buy("a", 100, 100)) == refused
+    assert opened.exchange.order("a") is None
+
+
+def test_a_repeated_client_id_is_the_same_order(opened: Opened) -> None:
+    first = opened.exchange.submit(buy("a", 99, 100))
+    assert opened.exchange.submit(buy("a", 99, 100)) == first
+    assert len(opened.exchange.open_orders()) == 1
+
+
+def test_an_order_that_never_was_is_none(opened: Opened) -> None:
+    assert opened.exchange.order("never") is None
+
+
+def test_a_currency_that_was_never_funded_has_no_row(opened: Opened) -> None:
+    assert OTHER.base not in opened.exchange.balances()
+
+
+def test_cancelling_is_answered_for_each_order(opened: Opened) -> None:
+    opened.exchange.submit(sell("a", 101, 100))
+    assert opened.exchange.cancel(["a", "never"]) == (
+        CancelOutcome(client_id="a", reason=None),
+        CancelOutcome(client_id="never", reason="UNKNOWN_CANCEL_ORDER"),
+    )
+    opened.run(0)
+    report = opened.exchange.order("a")
+    assert report is not None
+    assert report.state is OrderState.CANCELLED
+    assert opened.exchange.open_orders() == ()
+    assert opened.exchange.cancel(()) == ()
+
+
+def test_a_snapshot_of_each_symbol_comes_first(opened: Opened) -> None:
+    ears = Ears(opened)
+    opened.run(4)
+    first = {event.symbol: event for event in reversed(ears.market)}
+    assert set(first) == {SYMBOL, OTHER.symbol}
+    for event in first.values():
+        assert isinstance(event, BookSnapshot)
+    assert any(isinstance(event, TradePrint) for event in ears.market)
+    assert [event.at for event in ears.market] == sorted(event.at for event in ears.market)
+
+
+def test_a_resync_is_a_fresh_snapshot_of_one_book(opened: Opened) -> None:
+    ears = Ears(opened)
+    opened.run(4)
+    ears.market.clear()
+    opened.streams.resync(SYMBOL)
+    opened.run(0)
+    books = [event for event in ears.market if isinstance(event, BookSnapshot)]
+    assert [book.symbol for book in books] == [SYMBOL]
+    assert books[0].bids == ((98, 100),)
+
+
+def test_the_stream_and_the_queries_tell_the_same_life(opened: Opened) -> None:
+    ears = Ears(opened)
+    answer = opened.exchange.submit(buy("a", 99, 100))
+    opened.run(4)
+    assert isinstance(answer, Accepted)
+    assert ears.moves("a") == [Move.ACCEPTED, Move.FILLED]
+    fills = [event for event in ears.user if isinstance(event, UserFill)]
+    assert fills == list(opened.exchange.fills(Instant(0)))
+    assert [fill.fill.size for fill in fills] == [40, 60]
+    for told in fills:
+        assert told.order_id == answer.order_id
+        assert told.fill.liquidity is Liquidity.MAKER
+        assert told.fill.fee == PRODUCT.notional(99, told.fill.size) * Decimal("0.0025")
+    assert opened.exchange.fills(fills[-1].fill.at) == (fills[-1],)
+    report = opened.exchange.order("a")
+    assert report is not None
+    assert (report.state, report.filled) == (OrderState.FILLED, 100)
+
+
+def test_candles_are_told_oldest_first_and_holes_stay_holes(opened: Opened) -> None:
+    Ears(opened)
+    opened.run(699)
+    bars = opened.exchange.candles(SYMBOL)
+    assert [(bar.low, bar.high) for bar in bars] == [(99, 99), (98, 98)]
+    assert bars[1].start - bars[0].start == 300 * 10**9
+    assert opened.exchange.candles(OTHER.symbol) == ()
+
+
+def test_nothing_is_told_after_stop_and_the_orders_live_on(opened: Opened) -> None:
+    ears = Ears(opened)
+    opened.exchange.submit(buy("a", 99, 100))
+    opened.run(0)
+    opened.streams.stop()
+    told = (len(ears.market), len(ears.user))
+    opened.run(4)
+    assert (len(ears.market), len(ears.user)) == told
+    again = Ears(opened)
+    report = opened.exchange.order("a")
+    assert report is not None
+    assert report.state is OrderState.FILLED
+    assert isinstance(again.market[0], BookSnapshot)
+    assert len(opened.exchange.fills(Instant(0))) == 2
