@@ -1,0 +1,1 @@
+"""Metrics, logs and the management port. Nothing here decides anything."""

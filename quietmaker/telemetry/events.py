@@ -1,0 +1,97 @@
+"""The fixed words of the log: what `event` can be, and the phrases that operators grep for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from types import MappingProxyType
+from typing import Final
+
+from quietmaker.core.orders import ExitReason
+
+
+class Event(Enum):
+    """What a log line is about. The word never changes; numbers are fields, not part of it."""
+
+    PROCESS_STARTED = "process_started"
+    PROCESS_READY = "process_ready"
+    PROCESS_STOPPING = "process_stopping"
+    PROCESS_STOPPED = "process_stopped"
+    PLAN = "plan"
+    CONFIG_LOADED = "config_loaded"
+    CONFIG_NOTICE = "config_notice"
+    ACTOR_FAILED = "actor_failed"
+    ACTOR_RESTARTED = "actor_restarted"
+    BRANCH_GAVE_UP = "branch_gave_up"
+    DEAD_LETTER = "dead_letter"
+    SYMBOL_ADDED = "symbol_added"
+    SYMBOL_REMOVED = "symbol_removed"
+    MARKET_DATA_LOST = "market_data_lost"
+    MARKET_DATA_RESUMED = "market_data_resumed"
+    ORDER_SUBMITTED = "order_submitted"
+    ORDER_MOVED = "order_moved"
+    ORDER_REJECTED = "order_rejected"
+    ORDER_UNKNOWN = "order_unknown"
+    ORDER_FILLED = "order_filled"
+    CANCEL_REQUESTED = "cancel_requested"
+    HOLD_CHANGED = "hold_changed"
+    EXIT_DECIDED = "exit_decided"
+    ROUND_TRIP_CLOSED = "round_trip_closed"
+    ALERT = "alert"
+    RECOVERED = "recovered"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
+    LEDGER_RECOVERED = "ledger_recovered"
+    MANAGEMENT_LISTENING = "management_listening"
+    LIBRARY = "library"
+
+
+ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
+    {
+        Event.PROCESS_STARTED: "the process began, with version, mode and home",
+        Event.PROCESS_READY: "every readiness check passed for the first time",
+        Event.PROCESS_STOPPING: "a stop was asked for, by whom",
+        Event.PROCESS_STOPPED: "everything is cancelled and stored",
+        Event.PLAN: "one line of the effective plan, such as the spread formula",
+        Event.CONFIG_LOADED: "a configuration is in force, with its hash",
+        Event.CONFIG_NOTICE: "something the operator should know of the configuration, such as an old name",
+        Event.ACTOR_FAILED: "an exception ended an actor",
+        Event.ACTOR_RESTARTED: "the supervisor restarted an actor",
+        Event.BRANCH_GAVE_UP: "a branch was restarted too often; the process ends",
+        Event.DEAD_LETTER: "a message could not be delivered",
+        Event.SYMBOL_ADDED: "a symbol is traded from now on",
+        Event.SYMBOL_REMOVED: "a symbol is traded no more",
+        Event.MARKET_DATA_LOST: "a book cannot be trusted",
+        Event.MARKET_DATA_RESUMED: "a book can be trusted again",
+        Event.ORDER_SUBMITTED: "the request of an order goes out",
+        Event.ORDER_MOVED: "an order changed its state",
+        Event.ORDER_REJECTED: "the exchange refused an order",
+        Event.ORDER_UNKNOWN: "nobody knows whether the exchange took an order",
+        Event.ORDER_FILLED: "an order was executed, wholly or in part",
+        Event.CANCEL_REQUESTED: "a cancellation was asked for, and why",
+        Event.HOLD_CHANGED: "the reason for not quoting a side changed",
+        Event.EXIT_DECIDED: "an exit rule decided; the message begins with its phrase",
+        Event.ROUND_TRIP_CLOSED: "a position is closed, with its result",
+        Event.ALERT: "something that must never happen quietly",
+        Event.RECOVERED: "state was rebuilt from the ledger and the exchange",
+        Event.LEDGER_UNAVAILABLE: "the database is away; entries stop",
+        Event.LEDGER_RECOVERED: "the database is back; waiting facts are stored",
+        Event.MANAGEMENT_LISTENING: "the management port answers, with its address",
+        Event.LIBRARY: "a message of a library that we use",
+    }
+)
+"""What each word means, for the documentation."""
+
+EXIT_PHRASES: Final[Mapping[ExitReason, str]] = MappingProxyType(
+    {
+        ExitReason.BREAK_EVEN_PLUS: "Break-even+ exit",
+        ExitReason.PAIRED: "Paired exit",
+        ExitReason.TAKE_PROFIT: "Take profit",
+        ExitReason.TRAILING_STOP: "Trailing stop",
+        ExitReason.MAX_LIFETIME: "Max lifetime",
+        ExitReason.TIMEOUT_LOSS: "Timeout at a loss",
+        ExitReason.STOP_LOSS: "Stop loss",
+        ExitReason.FLATTEN: "Flatten",
+        ExitReason.HALT: "Halt",
+    }
+)
+"""How a message about an exit begins. The first and the fifth are what operators have always searched for."""

@@ -1,0 +1,234 @@
+"""The families of metrics that the process exposes, each with its known label sets at 0.
+
+Names follow Prometheus' conventions: base units, plural, ``_total``. No label holds an id, a price or
+free text.
+"""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from quietmaker.core.commands import AlertKind, CancelReason, Gate
+from quietmaker.core.market import StaleReason
+from quietmaker.core.orders import ExitReason, Purpose
+from quietmaker.core.units import Instant, Liquidity, Side
+from quietmaker.telemetry.holds import Holds
+from quietmaker.telemetry.snapshot import PREFIX, Snapshots
+
+
+class ProcessState(Enum):
+    """What the process as a whole is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DRAINING = "draining"
+    HALTED = "halted"
+    STOPPED = "stopped"
+
+
+class MarketKind(Enum):
+    """The kinds of market event that are counted."""
+
+    SNAPSHOT = "snapshot"
+    DELTA = "delta"
+    TOUCH = "touch"
+    TRADE = "trade"
+    CANDLE = "candle"
+
+
+class LedgerOperation(Enum):
+    """What the ledger is asked to do."""
+
+    INTENT = "intent"
+    FACTS = "facts"
+
+
+ACTORS: Final = ("feed", "trader", "gateway", "ledger", "clock", "status")
+"""The actors by role: all traders share one name, so that series do not multiply by symbols."""
+DOLLARS: Final = ("-USD", "-USDC", "-USDT")
+"""Products whose money counts in the ``_usd`` families, one to one. Others would not add up."""
+MAX_REASONS: Final = 40
+"""Different words of the exchange kept apart; further ones count as ``other``."""
+_BUILD: Final = ("version", "revision", "python", "mode")
+_HOLD_BUCKETS: Final = (1, 5, 15, 60, 120, 300, 600, 900, 1800, 3600, 14400)
+_CALL_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Families:
+    """Creates every family on a registry of its own."""
+
+    def __init__(
+        self, *, version: str, revision: str, mode: str, now: Callable[[], Instant]
+    ) -> None:
+        """Create them.
+
+        Args:
+            version: of the program.
+            revision: the commit it was built from.
+            mode: ``paper`` or ``live``.
+            now: the clock that the facts' times come from.
+        """
+        self.registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self.registry)
+        self._process(version, revision, mode)
+        self._actors()
+        self._market()
+        self._orders()
+        self._results()
+        self._ledger()
+        self._holds = Holds(now)
+        self._snapshots = Snapshots(self._snapshot_failed.inc)
+        self.registry.register(self._holds)
+        self.registry.register(self._snapshots)
+
+    def _process(self, version: str, revision: str, mode: str) -> None:
+        build = self._gauge(
+            "build_info", "Version of the running program.", "version", "revision", "python", "mode"
+        )
+        build.labels(version, revision, platform.python_version(), mode).set(1)
+        state = self._gauge("state", "1 for the current state of the process.", "state")
+        self._state = {each: state.labels(each.value) for each in ProcessState}
+        self._ready = self._gauge("ready", "Whether every readiness check passes.")
+        self._config = self._gauge("config_info", "Hash of the configuration in force.", "sha256")
+        self._config_ok = self._gauge(
+            "config_last_reload_successful",
+            "Whether the last configuration that was read is in force.",
+        )
+        self._config_at = self._gauge(
+            "config_last_reload_success_timestamp_seconds",
+            "When the configuration in force was read.",
+        )
+        threads = self._gauge("threads", "Threads of the process.")
+        threads.set_function(threading.active_count)
+        logs = self._counter("log_messages", "Log messages by level.", "level")
+        self._logs = {each: logs.labels(each) for each in ("debug", "info", "warning", "error")}
+        self._snapshot_failed = self._counter(
+            "snapshot_errors", "Scrapes that could not read the state of the symbols."
+        )
+
+    def _actors(self) -> None:
+        failures = self._counter("actor_failures", "Exceptions that ended an actor.", "actor")
+        restarts = self._counter("actor_restarts", "Restarts by the supervisor.", "actor")
+        beats = self._gauge(
+            "actor_last_heartbeat_timestamp_seconds",
+            "Last heartbeat; of the slowest where several share a name.",
+            "actor",
+        )
+        self._failures = {each: failures.labels(each) for each in ACTORS}
+        self._restarts = {each: restarts.labels(each) for each in ACTORS}
+        self._beats = beats
+        self._dead_letters = self._counter("dead_letters", "Messages to an actor that was gone.")
+
+    def _market(self) -> None:
+        events = self._counter("market_events", "Market events received.", "kind")
+        self._market_events = {each: events.labels(each.value) for each in MarketKind}
+        self._market_at = self._gauge(
+            "market_last_event_timestamp_seconds", "When the last market event was received."
+        )
+        lost = self._counter(
+            "market_data_lost", "Times that a book could not be trusted.", "reason"
+        )
+        self._lost = {each: lost.labels(each.value) for each in StaleReason}
+
+    def _orders(self) -> None:
+        self._submitted = self._counter(
+            "orders_submitted", "Orders sent.", "symbol", "side", "purpose"
+        )
+        self._rejected = self._counter(
+            "orders_rejected", "Orders refused by the exchange.", "reason"
+        )
+        self._reasons: dict[str, Counter] = {"other": self._rejected.labels("other")}
+        self._unknown = self._counter("orders_unknown", "Requests without an answer.")
+        cancels = self._counter("orders_canceled", "Cancellations asked for.", "reason")
+        self._cancels = {each: cancels.labels(each.value) for each in CancelReason}
+        self._submit_seconds = self._histogram(
+            "order_submit_duration_seconds", "From the request to its answer.", _CALL_BUCKETS
+        )
+        self._fills = self._counter("fills", "Executions.", "symbol", "side", "liquidity")
+        self._notional = self._counter(
+            "fill_notional_usd", "Value of executions.", "symbol", "liquidity"
+        )
+        self._fees = self._gauge(
+            "fees_usd",
+            "Fees paid since the start; a gauge, because a rebate is negative.",
+            "symbol",
+            "liquidity",
+        )
+
+    def _results(self) -> None:
+        skipped = self._counter(
+            "entries_skipped", "Times that a gate began to refuse a side.", "reason"
+        )
+        self._skipped = {each: skipped.labels(each.value) for each in Gate}
+        exits = self._counter("exits", "Positions left, by the rule that decided it.", "reason")
+        self._exits = {each: exits.labels(each.value) for each in ExitReason}
+        trips = self._counter(
+            "round_trips",
+            "Closed positions: won, lost, or lost_to_fees where the price move was no loss.",
+            "result",
+        )
+        self._trips = {each: trips.labels(each) for each in ("won", "lost", "lost_to_fees")}
+        self._held = self._histogram(
+            "position_hold_seconds", "From the first fill to flat.", _HOLD_BUCKETS
+        )
+        alerts = self._counter("alerts", "What must never happen quietly.", "kind")
+        self._alerts = {each: alerts.labels(each.value) for each in AlertKind}
+
+    def _ledger(self) -> None:
+        done = self._counter("db_operations", "Writes to the ledger.", "operation", "result")
+        self._written = {
+            (each, ok): done.labels(each.value, "ok" if ok else "failed")
+            for each in LedgerOperation
+            for ok in (True, False)
+        }
+        seconds = self._histogram(
+            "db_operation_duration_seconds",
+            "Time of a write to the ledger.",
+            _CALL_BUCKETS,
+            "operation",
+        )
+        self._write_seconds = {each: seconds.labels(each.value) for each in LedgerOperation}
+        self._outbox = self._gauge("db_outbox_messages", "Facts waiting for the ledger.")
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(PREFIX + name, about, labels, registry=self.registry)
+
+    def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(PREFIX + name, about, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, about: str, buckets: tuple[float, ...], *labels: str
+    ) -> Histogram:
+        return Histogram(PREFIX + name, about, labels, registry=self.registry, buckets=buckets)
+
+
+class SymbolCounters:
+    """The children of one symbol, looked up once."""
+
+    __slots__ = ("fees", "fills", "notional", "submitted")
+
+    def __init__(self, of: Families, symbol: str) -> None:
+        """Create them at 0."""
+        self.submitted = {
+            (side, purpose): of._submitted.labels(symbol, _word(side), purpose.value)
+            for side in Side
+            for purpose in Purpose
+        }
+        self.fills = {
+            (side, liquidity): of._fills.labels(symbol, _word(side), _word(liquidity))
+            for side in Side
+            for liquidity in Liquidity
+        }
+        self.notional = {each: of._notional.labels(symbol, _word(each)) for each in Liquidity}
+        self.fees = {each: of._fees.labels(symbol, _word(each)) for each in Liquidity}
+
+
+def _word(value: Side | Liquidity) -> str:
+    return str(value.value).lower()

@@ -1,0 +1,219 @@
+"""Metrics: one method per thing that happens, one registry per process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+import prometheus_client
+from prometheus_client.exposition import choose_encoder
+
+from quietmaker.core.commands import Alert, CancelReason, HoldChanged, RoundTrip
+from quietmaker.core.market import StaleReason
+from quietmaker.core.orders import Fill, Intent
+from quietmaker.core.units import SECOND, Instant
+from quietmaker.telemetry.families import (
+    ACTORS,
+    DOLLARS,
+    MAX_REASONS,
+    Families,
+    LedgerOperation,
+    MarketKind,
+    ProcessState,
+    SymbolCounters,
+)
+from quietmaker.telemetry.snapshot import SymbolSnapshot, epoch_seconds, number
+
+__all__ = ["ACTORS", "LedgerOperation", "MarketKind", "Metrics", "ProcessState", "SymbolSnapshot"]
+
+# Otherwise every counter and histogram gets a second family with the time of its creation.
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Metrics(Families):
+    """The metrics of one process. Thread-safe; every child is looked up once."""
+
+    def __init__(
+        self, *, version: str, revision: str, mode: str, now: Callable[[], Instant]
+    ) -> None:
+        """Create every family, with its known label sets at 0.
+
+        Args:
+            version: of the program.
+            revision: the commit it was built from.
+            mode: ``paper`` or ``live``.
+            now: the clock that the facts' times come from.
+        """
+        super().__init__(version=version, revision=revision, mode=mode, now=now)
+        self._symbols: dict[str, SymbolCounters] = {}
+        self._lock = threading.Lock()
+        self.state(ProcessState.STARTING)
+
+    # --- the process ---
+
+    def state(self, state: ProcessState) -> None:
+        """Set what the process is doing."""
+        for each, gauge in self._state.items():
+            gauge.set(1 if each is state else 0)
+
+    def ready(self, ready: bool) -> None:
+        """Set whether every readiness check passes."""
+        self._ready.set(1 if ready else 0)
+
+    def config_loaded(self, sha256: str, at: Instant) -> None:
+        """Say which configuration is in force since when."""
+        self._config.clear()
+        self._config.labels(sha256).set(1)
+        self._config_ok.set(1)
+        self._config_at.set(epoch_seconds(at))
+
+    def log_message(self, level: str) -> None:
+        """Count a log message; levels above error count as error."""
+        self._logs.get(level, self._logs["error"]).inc()
+
+    def watch(
+        self,
+        *,
+        symbols: Callable[[], Iterable[SymbolSnapshot]],
+        inboxes: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """Read the state of symbols and inboxes at each scrape, in the scrape's thread."""
+        self._snapshots.symbols = symbols
+        self._snapshots.inboxes = inboxes
+
+    # --- actors ---
+
+    def actor_failed(self, actor: str) -> None:
+        """Count an exception that ended an actor."""
+        self._failures[actor].inc()
+
+    def actor_restarted(self, actor: str) -> None:
+        """Count a restart by the supervisor."""
+        self._restarts[actor].inc()
+
+    def heartbeat(self, actor: str, at: Instant) -> None:
+        """Say when the actor, or the slowest of those that share its name, was last heard of."""
+        self._beats.labels(actor).set(epoch_seconds(at))
+
+    def dead_letter(self) -> None:
+        """Count a message whose receiver was gone."""
+        self._dead_letters.inc()
+
+    # --- market data ---
+
+    def market_event(self, kind: MarketKind, at: Instant, count: int = 1) -> None:
+        """Count market events, the last of which was received at a time."""
+        self._market_events[kind].inc(count)
+        self._market_at.set(epoch_seconds(at))
+
+    def market_data_lost(self, reason: StaleReason) -> None:
+        """Count a book that could not be trusted any more."""
+        self._lost[reason].inc()
+
+    # --- symbols ---
+
+    def add_symbol(self, symbol: str) -> None:
+        """Show a symbol, with everything at 0."""
+        self._of(symbol)
+
+    def remove_symbol(self, symbol: str) -> None:
+        """Drop every series of a symbol."""
+        with self._lock:
+            if self._symbols.pop(symbol, None) is None:
+                return
+            self._holds.remove(symbol)
+            for family in (self._submitted, self._fills, self._notional, self._fees):
+                family.remove_by_labels({"symbol": symbol})
+
+    def _of(self, symbol: str) -> SymbolCounters:
+        known = self._symbols.get(symbol)
+        if known is None:
+            with self._lock:
+                known = self._symbols.setdefault(symbol, SymbolCounters(self, symbol))
+                self._holds.add(symbol)
+        return known
+
+    # --- orders ---
+
+    def order_submitted(self, intent: Intent) -> None:
+        """Count an order whose request goes out."""
+        self._of(intent.symbol).submitted[intent.side, intent.purpose].inc()
+
+    def submit_answered(self, seconds: float) -> None:
+        """Observe the time from a request to its answer."""
+        self._submit_seconds.observe(seconds)
+
+    def order_rejected(self, reason: str) -> None:
+        """Count a refusal by the exchange, under its word."""
+        child = self._reasons.get(reason)
+        if child is None:
+            with self._lock:
+                room = len(self._reasons) < MAX_REASONS and len(reason) <= 64
+                name = reason if room and reason.replace("_", "").isalnum() else "other"
+                child = self._reasons.setdefault(name, self._rejected.labels(name))
+        child.inc()
+
+    def order_unknown(self) -> None:
+        """Count a request whose outcome nobody knows."""
+        self._unknown.inc()
+
+    def cancel_requested(self, reason: CancelReason) -> None:
+        """Count a cancellation that is asked for."""
+        self._cancels[reason].inc()
+
+    def fill(self, fill: Fill, notional: Decimal) -> None:
+        """Count an execution.
+
+        Args:
+            fill: what the exchange booked.
+            notional: its value, in quote.
+        """
+        counters = self._of(fill.symbol)
+        counters.fills[fill.side, fill.liquidity].inc()
+        if fill.symbol.endswith(DOLLARS):
+            counters.notional[fill.liquidity].inc(number(notional))
+            counters.fees[fill.liquidity].inc(number(fill.fee))
+
+    # --- decisions and results ---
+
+    def hold_changed(self, fact: HoldChanged) -> None:
+        """Take over why a side is not quoted; count the gate that began to refuse it."""
+        self._of(fact.symbol)
+        self._holds.changed(fact)
+        if fact.gate is not None:
+            self._skipped[fact.gate].inc()
+
+    def round_trip(self, trip: RoundTrip) -> None:
+        """Count a closed position by its exit reason and result."""
+        self._exits[trip.exit_reason].inc()
+        self._held.observe((trip.closed_at - trip.opened_at) / SECOND)
+        won = trip.net > 0
+        # Gross zero or better, and yet a loss: the founding loss, paid to the exchange alone.
+        by_fees = not won and trip.net + trip.fees >= 0 and trip.fees > 0
+        self._trips["won" if won else "lost_to_fees" if by_fees else "lost"].inc()
+        self._of(trip.symbol)
+        if trip.symbol.endswith(DOLLARS):
+            self._holds.earned(trip)
+
+    def alert(self, alert: Alert) -> None:
+        """Count what must never happen quietly."""
+        self._alerts[alert.kind].inc()
+
+    # --- the ledger ---
+
+    def ledger_write(self, operation: LedgerOperation, seconds: float, *, ok: bool) -> None:
+        """Observe a write to the ledger."""
+        self._written[operation, ok].inc()
+        self._write_seconds[operation].observe(seconds)
+
+    def outbox(self, facts: int) -> None:
+        """Set how many facts wait for the ledger."""
+        self._outbox.set(facts)
+
+    # --- exposition ---
+
+    def expose(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics in the format that the client accepts, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), str(content_type)
