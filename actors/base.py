@@ -1,0 +1,186 @@
+"""The base of every actor: a fast inbox, a heartbeat, and failures that are always reported.
+
+What pykka leaves out and this class adds (see tests/actors/test_pykka_contract.py):
+
+* `on_start` raising skips `on_failure`: it is reported here.
+* `SystemExit` in one actor would stop every actor: here it is a failure of that one.
+* The default inbox costs several microseconds a message; a `SimpleQueue` a fraction of one.
+* What is left in the inbox of an actor that died is counted as dead letters.
+* A thread that belongs to an actor (a stream's callback, a worker) fails *as* the actor: `guarded`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
+
+import pykka
+
+from actors.address import DeadLetters
+from quietmaker.core.units import Nanos
+
+M = TypeVar("M")
+P = ParamSpec("P")
+
+
+class ActorExit(RuntimeError):  # noqa: N818 - what it was is said in its text
+    """An actor's code asked the interpreter to exit; only the actor ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An actor died of an error. `urn` tells whether it is still the one that runs under this name."""
+
+    name: str
+    urn: str
+    error: BaseException
+
+
+@dataclass(slots=True)
+class Pulse:
+    """The signs of life of one actor; written by its thread, read by the supervisor.
+
+    Attributes:
+        at: monotonic time at which the latest message was begun.
+        busy: whether one is being handled.
+        handled: how many were begun.
+    """
+
+    at: int = 0
+    busy: bool = False
+    handled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every actor is given.
+
+    Attributes:
+        name: of the child in the supervision tree.
+        monotonic: the clock for time-outs and heartbeats.
+        report: takes a failure; called from the thread that failed.
+        dead: counts what was left in the inbox at a failure.
+    """
+
+    name: str
+    monotonic: Callable[[], Nanos]
+    report: Callable[[Failure], None]
+    dead: DeadLetters
+
+
+class Inbox(queue.SimpleQueue[Any]):
+    """The inbox: several times faster than pykka's; `qsize` is exact enough for a metric."""
+
+
+class BaseActor(pykka.ThreadingActor, Generic[M]):
+    """An actor that is supervised. Subclasses implement `receive`, and `begin`/`finish` if they must.
+
+    Attributes:
+        pulse: its signs of life.
+    """
+
+    use_daemon_thread: ClassVar[bool] = True
+    """A hung thread cannot be stopped; it must not keep the process from its exit."""
+
+    def __init__(self, around: Surroundings) -> None:
+        """Prepare; nothing runs yet."""
+        super().__init__()
+        self.around = around
+        self.pulse = Pulse(at=around.monotonic())
+        self._failed = threading.Event()
+
+    @staticmethod
+    def _create_actor_inbox() -> Inbox:
+        return Inbox()
+
+    # --- what subclasses say --------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start what the actor owns. Runs in its thread; an error is a failed start."""
+
+    def receive(self, message: M) -> None:
+        """Handle one message."""
+        raise NotImplementedError(f"{type(self).__name__} receives {message!r} and has no receive")
+
+    def finish(self) -> None:
+        """Release what the actor owns. Runs at the end of its life, also after a failure."""
+
+    # --- life ----------------------------------------------------------------------------------
+
+    def on_receive(self, message: M) -> None:
+        """Handle one message; tests call this on an actor that was never started."""
+        self.receive(message)
+
+    def on_start(self) -> None:
+        """Begin, and report if that fails: pykka would not."""
+        threading.current_thread().name = self.around.name
+        try:
+            self.begin()
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    def on_stop(self) -> None:
+        """Release."""
+        self.finish()
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,  # noqa: ARG002 - pykka's signature
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,  # noqa: ARG002
+    ) -> None:
+        """Release, then report."""
+        self._fail(exception_value or RuntimeError("failed without an error"))
+
+    def _handle_receive(self, message: Any) -> Any:
+        pulse = self.pulse
+        pulse.at, pulse.busy = self.around.monotonic(), True
+        pulse.handled += 1
+        try:
+            return super()._handle_receive(message)
+        except SystemExit as error:
+            raise ActorExit(f"{self.around.name} asked to exit with {error.code!r}") from error
+        finally:
+            pulse.busy = False
+
+    def _actor_loop_teardown(self) -> None:
+        if self._failed.is_set():
+            while not self.actor_inbox.empty():
+                envelope = self.actor_inbox.get()
+                self.around.dead.add(self.around.name, envelope.message)
+                if envelope.reply_to is not None:
+                    gone = pykka.ActorDeadError(f"{self} failed before it handled the message")
+                    envelope.reply_to.set_exception((type(gone), gone, None))
+        super()._actor_loop_teardown()
+
+    # --- threads that belong to an actor ---------------------------------------------------------
+
+    def guarded(self, work: Callable[P, None]) -> Callable[P, None]:
+        """Return `work` for a thread that belongs to this actor: its error is the actor's failure."""
+
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            if self._failed.is_set():
+                return
+            try:
+                work(*args, **kwargs)
+            except Exception as error:  # noqa: BLE001 - reported to the supervisor
+                self._fail(error)
+                self.actor_ref.stop(block=False)
+
+        return run
+
+    def _fail(self, error: BaseException) -> None:
+        """Release what is owned and report, once."""
+        if self._failed.is_set():
+            return
+        self._failed.set()
+        try:
+            self.finish()
+        except Exception as second:  # noqa: BLE001 - the first error is the one to report
+            error.add_note(f"and releasing failed too: {second!r}")
+        self.around.report(Failure(name=self.around.name, urn=self.actor_urn, error=error))
