@@ -20,7 +20,7 @@ _NO_BUCKET: Final = -1
 class Candles:
     """The candles that matter for the next decision; memory is bounded by the window."""
 
-    __slots__ = ("_bucket", "_closed", "_high", "_low")
+    __slots__ = ("_bucket", "_closed", "_high", "_low", "_seen", "_window")
 
     def __init__(self) -> None:
         """Start with no candle at all: insufficient data, never calm."""
@@ -28,6 +28,8 @@ class Candles:
         self._bucket = _NO_BUCKET
         self._low = 0
         self._high = 0
+        self._window = (0, Ticks(0), Ticks(0))
+        self._seen = _NO_BUCKET  # the bucket that `_window` was worked out in
 
     def on_trade(self, now: Instant, price: Ticks) -> None:
         """Count a trade into the bucket of its time; a late one is counted where it belongs."""
@@ -62,6 +64,12 @@ class Candles:
         With no candle present the prices are 0 and mean nothing.
         """
         current = now // BUCKET
+        if current != self._seen or current > self._bucket:
+            self._window = self._work_out(current)
+            self._seen = current
+        return self._window
+
+    def _work_out(self, current: int) -> tuple[int, Ticks, Ticks]:
         count, low, high = 0, 0, 0
         for bucket in range(current - WINDOW, current):
             bar = (self._low, self._high) if bucket == self._bucket else self._closed.get(bucket)
@@ -72,13 +80,6 @@ class Candles:
             count += 1
         return count, Ticks(low), Ticks(high)
 
-    def bars(self) -> tuple[tuple[int, int, int], ...]:
-        """Return (bucket, low, high) of what is held, oldest first."""
-        held = dict(self._closed)
-        if self._bucket != _NO_BUCKET:
-            held[self._bucket] = (self._low, self._high)
-        return tuple((bucket, *held[bucket]) for bucket in sorted(held))
-
     def _close(self) -> None:
         if self._bucket != _NO_BUCKET:
             self._merge(self._bucket, self._low, self._high)
@@ -88,6 +89,7 @@ class Candles:
         if known is not None:
             low, high = min(low, known[0]), max(high, known[1])
         self._closed[bucket] = (low, high)
+        self._seen = _NO_BUCKET
         if len(self._closed) > WINDOW + 1:
             del self._closed[min(self._closed)]
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from typing import TypeAlias
 
 from quietmaker.core.orders import ExitReason, Intent
-from quietmaker.core.units import Instant, Lots, Rate, Side
+from quietmaker.core.units import Instant, Lots, Name, Rate, Side
 
 
-class Gate(Enum):
+class Gate(Name):
     """Why an entry is refused. The order is that in which they are shown when several apply."""
 
     HALTED = "halted"
@@ -37,13 +36,14 @@ class Gate(Enum):
     INSUFFICIENT_FUNDS = "insufficient_funds"
 
 
-class CancelReason(Enum):
+class CancelReason(Name):
     """Why we cancel one of our orders."""
 
     REPRICE = "reprice"
     MAX_AGE = "max_age"
     GATE = "gate"
     EXIT_CHANGED = "exit_changed"
+    RETRY = "retry"
     SHUTDOWN = "shutdown"
 
 
@@ -117,7 +117,7 @@ class RoundTrip:
     config_sha: str
 
 
-class AlertKind(Enum):
+class AlertKind(Name):
     """What must never happen quietly."""
 
     ILLEGAL_MOVE = "illegal_move"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from typing import TypeAlias
 
 from quietmaker.core.fees import FeeRates
@@ -17,7 +16,7 @@ from quietmaker.core.orders import ExitReason, Fill, Move, Working
 from quietmaker.core.params import TraderParams
 from quietmaker.core.positions import Lot
 from quietmaker.core.product import Product
-from quietmaker.core.units import Instant, Lots, Side, Ticks
+from quietmaker.core.units import Instant, Lots, Name, Side, Ticks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +104,7 @@ class EligibilityChanged:
     rule: str | None
 
 
-class Mode(Enum):
+class Mode(Name):
     """What the operator, or a breaker, lets this symbol do."""
 
     RUN = "run"

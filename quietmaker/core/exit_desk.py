@@ -19,7 +19,17 @@ from quietmaker.core.commands import (
     SubmitOrder,
 )
 from quietmaker.core.entry_desk import CANCEL_RETRY, cancel
-from quietmaker.core.exits import Exit, Levels, Timers, Urgency, View, decide, reach, remember
+from quietmaker.core.exits import (
+    Exit,
+    Levels,
+    Timers,
+    Urgency,
+    View,
+    decide,
+    in_force,
+    reach,
+    remember,
+)
 from quietmaker.core.fees import FeeRates, break_even
 from quietmaker.core.orders import (
     ExitReason,
@@ -76,6 +86,7 @@ class ExitDesk:
     """
 
     __slots__ = (
+        "_rules",
         "levels",
         "order",
         "reason",
@@ -98,6 +109,12 @@ class ExitDesk:
         self.tries = 0
         self.refusals = 0
         self.retry_at: int = 0
+        self._rules = in_force(state.params.without)
+
+    def configure(self) -> None:
+        """Take a new configuration."""
+        self._rules = in_force(self.state.params.without)
+        self.on_position()
 
     # --- facts --------------------------------------------------------------------------------
 
@@ -196,7 +213,7 @@ class ExitDesk:
         if view is None:
             return
         remember(view)
-        self.wanted = decide(view, state.params.without)
+        self.wanted = decide(view, self._rules)
         if self.wanted is not None:
             self.reason = self.wanted.reason
         if self.order is not None:
@@ -215,9 +232,12 @@ class ExitDesk:
         distance = wanted.price - order.intent.price
         if not distance:
             return True
-        # Never below the target: a better wanted price always moves a patient exit.
-        entry_sign = order.intent.side.opposite.sign
-        if wanted.urgency is Urgency.PATIENT and distance * entry_sign > 0:
+        # Never below the target: one that rests worse than it always moves.
+        below = (
+            self.levels is not None
+            and (order.intent.price - self.levels.target) * self.levels.sign < 0
+        )
+        if wanted.urgency is Urgency.PATIENT and below:
             return False
         return abs(distance) < self.state.params.quote.refresh_ticks
 
@@ -226,8 +246,9 @@ class ExitDesk:
 
     def _drop(self, out: list[Command]) -> None:
         self.wanted = None
-        if self.order is not None and self.order.state is OrderState.OPEN:
-            cancel(self.order, CancelReason.EXIT_CHANGED, self.state.now, out)
+        order = self.order
+        if order is not None and order.state is OrderState.OPEN and order.leaves:
+            cancel(order, CancelReason.EXIT_CHANGED, self.state.now, out)
 
     def _tend(self, order: Working, out: list[Command]) -> None:
         now = self.state.now
@@ -246,7 +267,12 @@ class ExitDesk:
             return
         taking = wanted.urgency is Urgency.TAKE
         intent = self._intent(entry, wanted, price, taking=taking)
-        self.order = Working(intent=intent, state=OrderState.PENDING, sent_at=self.state.now)
+        self.order = Working(
+            intent=intent,
+            state=OrderState.PENDING,
+            sent_at=self.state.now,
+            decision=self.state.decisions,
+        )
         self.state.orders[intent.client_id] = self.order
         out.append(SubmitOrder(intent=intent))
 
@@ -303,33 +329,33 @@ class ExitDesk:
 
     def wake_at(self) -> int:
         """Return the next time at which a decision may change with no event."""
-        timers, exits = self.timers, self.state.params.exits
+        timers, exits, order = self.timers, self.state.params.exits, self.order
         if timers is None:
             return NEVER
-        now = self.state.now
-        due: list[int] = [timers.first_fill + exits.max_lifetime, self.retry_at]
+        now: int = self.state.now
+        due = _sooner(timers.first_fill + exits.max_lifetime, now, NEVER)
+        due = _sooner(self.retry_at, now, due)
         if timers.stale_since is not None:
-            due.append(timers.stale_since + exits.stale_patience)
+            due = _sooner(timers.stale_since + exits.stale_patience, now, due)
         if timers.touch_since is not None:
-            due.append(timers.touch_since + exits.touch_patience)
-        if self.order is not None and self.order.state is OrderState.CANCEL_PENDING:
-            due.append(self.order.sent_at + CANCEL_RETRY)
-        return min((moment for moment in due if moment > now), default=NEVER)
+            due = _sooner(timers.touch_since + exits.touch_patience, now, due)
+        if order is not None and order.state is OrderState.CANCEL_PENDING:
+            due = _sooner(order.sent_at + CANCEL_RETRY, now, due)
+        return due
 
 
 def compute_levels(state: State, entry: Side) -> Levels:
     """Return the prices that the exits of the held position turn on."""
     position, exits, product = state.position, state.params.exits, state.product
     fees = state.exit_fees or _paid(state)
-    cost = product.notional(position.cost, 1)
 
     def leave_with(profit: Rate) -> int:
         return break_even(
             product,
             entry=entry,
-            cost=cost,
+            cost=position.cost,
             fees=position.fees,
-            lots=Lots(position.lots),
+            lots=position.lots,
             exit_fee=fees.maker,
             profit=profit,
         )
@@ -341,6 +367,7 @@ def compute_levels(state: State, entry: Side) -> Levels:
         stop = -(-position.cost * (PPB + distance) // (position.lots * PPB))
     return Levels(
         entry=entry,
+        sign=entry.sign,
         break_even=leave_with(Rate(0)),
         target=leave_with(exits.min_profit),
         stop=stop,
@@ -357,3 +384,7 @@ def _paid(state: State) -> FeeRates:
     paid = ROUNDED.divide(EXACT.multiply(state.position.fees, Decimal(PPB)), cost)
     rate = Rate(int(paid) + 1)
     return FeeRates(maker=rate, taker=rate)
+
+
+def _sooner(moment: int, now: int, due: int) -> int:
+    return moment if now < moment < due else due

@@ -42,6 +42,7 @@ class Levels:
     """The prices that a position's exits turn on, in ticks; they move only with its fills and fees.
 
     Attributes:
+        sign: +1 when a higher exit price is better, for a long.
         break_even: leaving here as maker loses nothing.
         target: leaving here as maker earns the minimum profit.
         stop: at or beyond this the position is taken out.
@@ -50,6 +51,7 @@ class Levels:
     """
 
     entry: Side
+    sign: int
     break_even: int
     target: int
     stop: int
@@ -76,9 +78,9 @@ class Timers:
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class View:
-    """What the rules look at.
+    """What the rules look at; not frozen only because building it is on the hot path.
 
     Attributes:
         near: the touch a taker would trade at (the bid, for a long).
@@ -98,15 +100,15 @@ class View:
     @property
     def sign(self) -> int:
         """Return +1 when a higher price is better."""
-        return 1 if self.levels.entry is Side.BUY else -1
+        return self.levels.sign
 
     def better(self, a: int, b: int) -> int:
         """Return the price that earns more."""
-        return max(a, b) if self.levels.entry is Side.BUY else min(a, b)
+        return max(a, b) if self.levels.sign > 0 else min(a, b)
 
     def at_least(self, a: int, b: int) -> bool:
         """Return whether price a earns at least as much as b."""
-        return (a - b) * self.sign >= 0
+        return (a - b) * self.levels.sign >= 0
 
     @property
     def stale(self) -> bool:
@@ -206,12 +208,15 @@ SWITCHABLE: Final = frozenset(RULES) - {ExitReason.HALT, ExitReason.FLATTEN}
 """The rules that `--without` may switch off; the operator's word is not among them."""
 
 
-def decide(view: View, without: frozenset[str]) -> Exit | None:
-    """Return the most urgent exit that any rule in force wants."""
+def in_force(without: frozenset[str]) -> tuple[Rule, ...]:
+    """Return the rules that are not switched off, in their order."""
+    return tuple(rule for reason, rule in RULES.items() if reason.value not in without)
+
+
+def decide(view: View, rules: tuple[Rule, ...]) -> Exit | None:
+    """Return the most urgent exit that any of these rules wants."""
     chosen: Exit | None = None
-    for reason, rule in RULES.items():
-        if reason.value in without:
-            continue
+    for rule in rules:
         wanted = rule(view)
         if wanted is not None and (chosen is None or wanted.urgency > chosen.urgency):
             chosen = wanted

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from quietmaker.core.product import Product
-from quietmaker.core.units import EXACT, PPB, Liquidity, Lots, Rate, Side, Ticks, ratio
+from quietmaker.core.units import EXACT, PPB, Liquidity, Rate, Side, Ticks, ratio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,38 +36,33 @@ def break_even(
     product: Product,
     *,
     entry: Side,
-    cost: Decimal,
+    cost: int,
     fees: Decimal,
-    lots: Lots,
+    lots: int,
     exit_fee: Rate,
     profit: Rate,
 ) -> Ticks:
     """Return the worst exit price, in ticks, that earns at least ``profit`` on the entry cost.
 
     Args:
+        product: gives the value of a tick on a lot.
         entry: the side that opened the position.
-        cost: exact value of the entry fills, in quote.
+        cost: exact value of the entry fills, in tick-lots (sum of price times size).
         fees: fees actually paid on them, in quote.
         lots: quantity held, positive.
         exit_fee: the rate the exit will pay.
-        profit: wanted net return on ``cost``; 0 for break-even itself.
+        profit: wanted net return on the cost; 0 for break-even itself.
+
+    Raises:
+        ValueError: if nothing is held.
     """
     if lots <= 0:
         raise ValueError(f"{product.symbol}: a position of {lots} lots has no break-even price")
-    wanted = EXACT.multiply(cost, ratio(profit))
-    per_tick = EXACT.multiply(Decimal(lots), product.tick_value)
+    # All over a common denominator, so that one integer division rounds once.
+    value, per_value = product.tick_value_ratio
+    paid, per_paid = fees.as_integer_ratio()
     if entry is Side.BUY:
-        need = EXACT.add(EXACT.add(cost, fees), wanted)
-        return Ticks(_ceil_div(need, EXACT.multiply(per_tick, ratio(Rate(PPB - exit_fee)))))
-    have = EXACT.subtract(EXACT.subtract(cost, fees), wanted)
-    return Ticks(_floor_div(have, EXACT.multiply(per_tick, ratio(Rate(PPB + exit_fee)))))
-
-
-def _floor_div(amount: Decimal, unit: Decimal) -> int:
-    n, nd = amount.as_integer_ratio()
-    d, dd = unit.as_integer_ratio()
-    return (n * dd) // (nd * d)
-
-
-def _ceil_div(amount: Decimal, unit: Decimal) -> int:
-    return -_floor_div(-amount, unit)
+        need = cost * value * per_paid * (PPB + profit) + paid * per_value * PPB
+        return Ticks(-(-need // (lots * value * per_paid * (PPB - exit_fee))))
+    have = cost * value * per_paid * (PPB - profit) - paid * per_value * PPB
+    return Ticks(have // (lots * value * per_paid * (PPB + exit_fee)))

@@ -81,12 +81,13 @@ def standing(state: State) -> Gate | None:
         return Gate.WARMING_UP
     if state.product.untradable:
         return Gate.PRODUCT_NOT_TRADABLE
-    if state.excluded is not None and state.is_on(Gate.EXCLUDED.value):
+    if state.excluded is not None and Gate.EXCLUDED not in state.off:
         return Gate.EXCLUDED
     if state.stale is not None:
         return Gate.BOOK_CROSSED if state.stale is StaleReason.CROSSED else Gate.STALE_DATA
-    if any(order.state is OrderState.UNKNOWN for order in state.orders.values()):
-        return Gate.ORDER_UNRESOLVED
+    for order in state.orders.values():
+        if order.state is OrderState.UNKNOWN:
+            return Gate.ORDER_UNRESOLVED
     if state.fees is None:
         return Gate.FEES_UNKNOWN
     if state.funds is None or state.inventory is None:
@@ -102,15 +103,15 @@ def market(state: State, bid: int, ask: int) -> Gate | None:
         bid, ask: the best bid and ask with our own quotes in place.
     """
     required = required_rate(state)
-    if state.is_on(Gate.SPREAD_BELOW_REQUIRED.value) and not spread_suffices(required, bid, ask):
+    if Gate.SPREAD_BELOW_REQUIRED not in state.off and not spread_suffices(required, bid, ask):
         return Gate.SPREAD_BELOW_REQUIRED
-    if state.is_on(Gate.TICK_TOO_COARSE.value) and not tick_is_fine(state, bid, ask):
+    if Gate.TICK_TOO_COARSE not in state.off and not tick_is_fine(state, bid, ask):
         return Gate.TICK_TOO_COARSE
-    if not state.is_on(Gate.INSUFFICIENT_VOLATILITY.value):
+    if Gate.INSUFFICIENT_VOLATILITY in state.off:
         return None
     count, low, high = state.candles.window(state.now)
     if count < state.params.gates.min_candles:
-        return Gate.INSUFFICIENT_DATA if state.is_on(Gate.INSUFFICIENT_DATA.value) else None
+        return Gate.INSUFFICIENT_DATA if Gate.INSUFFICIENT_DATA not in state.off else None
     return None if range_suffices(required, low, high, bid, ask) else Gate.INSUFFICIENT_VOLATILITY
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeAlias
 
-from quietmaker.core.units import Instant, Lots, Side, Ticks
+from quietmaker.core.units import Instant, Lots, Name, Side, Ticks
 
 
-class StaleReason(Enum):
+class StaleReason(Name):
     """Why a book may not be quoted from."""
 
     GAP = "sequence_gap"

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import Enum
 from typing import Final
 
-from quietmaker.core.units import Instant, Liquidity, Lots, Side, Ticks
+from quietmaker.core.units import Instant, Liquidity, Lots, Name, Side, Ticks
 
 
-class OrderState(Enum):
+class OrderState(Name):
     """Where an order stands, as far as we know."""
 
     PENDING = "pending"
@@ -31,7 +30,7 @@ class OrderState(Enum):
     FAILED = "failed"
 
 
-class Move(Enum):
+class Move(Name):
     """What can happen to an order."""
 
     ACCEPTED = "accepted"
@@ -73,6 +72,7 @@ NEXT: Final[dict[OrderState, dict[Move, OrderState]]] = {
     _S.OPEN: {
         _M.ACCEPTED: _S.OPEN,  # stream and answer both tell it
         _M.CANCEL_SENT: _S.CANCEL_PENDING,
+        _M.CANCEL_REFUSED: _S.OPEN,
         _M.FILLED: _S.FILLED,
         _M.CANCELLED: _S.CANCELLED,
         _M.EXPIRED: _S.EXPIRED,
@@ -99,10 +99,15 @@ NEXT: Final[dict[OrderState, dict[Move, OrderState]]] = {
         _M.EXPIRED: _S.EXPIRED,
         _M.FAILED: _S.FAILED,
     },
-    _S.FILLED: {_M.FILLED: _S.FILLED},
-    _S.CANCELLED: {_M.CANCELLED: _S.CANCELLED},
-    _S.EXPIRED: {_M.EXPIRED: _S.EXPIRED},
-    _S.FAILED: {_M.FAILED: _S.FAILED, _M.REJECTED: _S.FAILED},
+    # Repeats, and the refusal of a cancellation that came too late, are normal after the end.
+    _S.FILLED: {_M.FILLED: _S.FILLED, _M.CANCEL_REFUSED: _S.FILLED},
+    _S.CANCELLED: {_M.CANCELLED: _S.CANCELLED, _M.CANCEL_REFUSED: _S.CANCELLED},
+    _S.EXPIRED: {_M.EXPIRED: _S.EXPIRED, _M.CANCEL_REFUSED: _S.EXPIRED},
+    _S.FAILED: {
+        _M.FAILED: _S.FAILED,
+        _M.REJECTED: _S.FAILED,
+        _M.CANCEL_REFUSED: _S.FAILED,
+    },
 }
 
 
@@ -118,7 +123,7 @@ def next_state(client_id: str, state: OrderState, move: Move) -> OrderState:
         raise IllegalMove(client_id, state, move) from None
 
 
-class TimeInForce(Enum):
+class TimeInForce(Name):
     """How long an order rests."""
 
     GTC = "GTC"
@@ -126,14 +131,14 @@ class TimeInForce(Enum):
     IOC = "IOC"
 
 
-class Purpose(Enum):
+class Purpose(Name):
     """Why an order exists."""
 
     ENTRY = "entry"
     EXIT = "exit"
 
 
-class ExitReason(Enum):
+class ExitReason(Name):
     """The rule that decided an exit; it travels with the order into the ledger."""
 
     BREAK_EVEN_PLUS = "break_even_plus"
@@ -207,6 +212,8 @@ class Working:
     Attributes:
         sent_at: when the request, or the last cancel request, was told to go.
         filled: lots executed, by distinct trade ids.
+        decision: number of the decision that sent it.
+        done: whether the exchange will do no more with it.
         final: lots the exchange says were executed in all, known at the end; fills may still be on
             their way when it exceeds `filled`.
     """
@@ -217,21 +224,22 @@ class Working:
     filled: int = 0
     trade_ids: set[str] = field(default_factory=set)
     final: int | None = None
+    done: bool = False
+    decision: int = 0
+
+    def __post_init__(self) -> None:
+        """Know whether it has ended already."""
+        self.done = self.state in TERMINAL
 
     @property
     def settled(self) -> bool:
         """Return whether it ended and every fill of it was told."""
-        return self.state in TERMINAL and self.filled >= (self.final or 0)
+        return self.done and self.filled >= (self.final or 0)
 
     @property
     def leaves(self) -> int:
         """Return the lots that may still execute."""
-        return 0 if self.state in TERMINAL else self.intent.size - self.filled
-
-    @property
-    def done(self) -> bool:
-        """Return whether the exchange will do no more with it."""
-        return self.state in TERMINAL
+        return 0 if self.done else self.intent.size - self.filled
 
     def move(self, move: Move) -> None:
         """Change the state.
@@ -240,3 +248,4 @@ class Working:
             IllegalMove: if the table has no such move; the state stays.
         """
         self.state = next_state(self.intent.client_id, self.state, move)
+        self.done = self.state in TERMINAL

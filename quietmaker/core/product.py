@@ -50,6 +50,11 @@ class Product:
         return EXACT.multiply(self.tick, self.lot)
 
     @cached_property
+    def tick_value_ratio(self) -> tuple[int, int]:
+        """Return the tick value as an integer ratio."""
+        return self.tick_value.as_integer_ratio()
+
+    @cached_property
     def min_lots(self) -> Lots:
         """Return the least order size in lots, rounded up."""
         return Lots(_ceil_div(self.min_size, self.lot))
@@ -58,6 +63,11 @@ class Product:
     def max_lots(self) -> Lots:
         """Return the greatest order size in lots, rounded down."""
         return Lots(int(self.max_size // self.lot))
+
+    @cached_property
+    def min_tick_lots(self) -> int:
+        """Return the least order value in tick-lots, rounded up."""
+        return -int(-self.min_notional // self.tick_value)
 
     def ticks(self, price: Decimal) -> Ticks:
         """Convert a price to ticks.

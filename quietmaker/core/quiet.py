@@ -14,9 +14,11 @@ from typing import Final, NamedTuple
 
 from quietmaker.core import gates
 from quietmaker.core.commands import Gate
-from quietmaker.core.entry_desk import EntryDesk, Ladder
+from quietmaker.core.entry_desk import EntryDesk
+from quietmaker.core.entry_plan import Ladder
+from quietmaker.core.events import Mode
 from quietmaker.core.exit_desk import ExitDesk
-from quietmaker.core.exits import Urgency, View, decide
+from quietmaker.core.exits import Urgency, break_even_plus
 from quietmaker.core.orders import OrderState
 from quietmaker.core.units import NEVER, PPB, Side
 
@@ -40,109 +42,140 @@ def quiet_box(entries: EntryDesk, exits: ExitDesk) -> Box:
     The smallest answer is the touch itself: the sizes at the touch are never looked at.
     """
     state = entries.state
-    here = Box(state.bid, state.bid, state.ask, state.ask)
     if not state.seen or state.stale is not None:
         return NOWHERE
+    bid, ask = state.bid, state.ask
+    here = Box(bid, bid, ask, ask)
     for order in state.orders.values():
-        if order.state is not OrderState.OPEN:
+        if order.state is not OrderState.OPEN or not order.leaves:
             return here
-    box = _propose(entries, here)
-    if box is here or not _exits_agree(exits, box):
+    if state.position.lots == 0 and gates.standing(state) is not None:
+        return ANYWHERE if not state.orders else here
+    quoting = [ladder for ladder in entries.ladders if not _closed(entries, ladder)]
+    for ladder in quoting:
+        if ladder.gate is not None:
+            return _while_too_tight(entries, here) if state.position.lots == 0 else here
+    box = _around_orders(entries, exits, quoting, here)
+    if box is here or not _quotes_stay(entries, quoting, box) or not _exit_stays(exits, box):
         return here
-    return (
-        box
-        if all(_entries_agree(entries, ladder, box) for ladder in entries.ladders.values())
-        else here
-    )
+    return box
 
 
-def _propose(entries: EntryDesk, here: Box) -> Box:
-    """Return a box that is worth checking."""
+def _closed(entries: EntryDesk, ladder: Ladder) -> bool:
+    """Return whether a side is closed for a reason that no price changes."""
+    if ladder.gate is None or not ladder.idle:
+        return False
+    return entries.planner.occupied(ladder)[0] is ladder.gate
+
+
+def _while_too_tight(entries: EntryDesk, here: Box) -> Box:
+    """Return touches at which the spread still is below the requirement on every side."""
     state = entries.state
-    bid, ask = here.bid_low, here.ask_low
-    ladders = entries.ladders.values()
-    if gates.standing(state) is not None:
-        return ANYWHERE if state.position.entry is None else here
-    blocked = [ladder.gate for ladder in ladders if ladder.gate is not None]
-    if blocked and all(gate is Gate.SPREAD_BELOW_REQUIRED for gate in blocked):
-        required = gates.required_rate(state)
-        slack = (required * (bid + ask) // (2 * PPB) - (ask - bid)) // 4
-        return Box(max(1, bid - slack), bid + slack, max(1, ask - slack), ask + slack)
-    reach = state.params.quote.refresh_ticks - 1
-    if reach <= 0 or (ask - bid) <= 2 * reach:
+    tight = all(
+        ladder.gate is Gate.SPREAD_BELOW_REQUIRED and ladder.idle for ladder in entries.ladders
+    )
+    if not tight:
         return here
-    low, high = bid - reach, bid + reach
-    far_low, far_high = ask - reach, ask + reach
-    for ladder in ladders:
+    bid, ask = here.bid_low, here.ask_low
+    required = gates.required_rate(state)
+    slack = (required * (bid + ask) // (2 * PPB) - (ask - bid)) // 4
+    if slack <= 0 or bid <= slack:
+        return here
+    # Our own quotes only narrow the spread, so the widest touch of the box decides.
+    if gates.spread_suffices(required, bid - slack, ask + slack):
+        return here
+    return Box(bid - slack, bid + slack, max(ask - slack, bid + slack + 1), ask + slack)
+
+
+def _around_orders(entries: EntryDesk, exits: ExitDesk, quoting: list[Ladder], here: Box) -> Box:
+    """Return touches within the refresh tolerance of what rests, to be checked."""
+    quote = entries.state.params.quote
+    reach = quote.refresh_ticks - 1
+    bid, ask = here.bid_low, here.ask_low
+    if reach <= 0 or ask - bid <= 2 * reach:
+        return here
+    low, high, far_low, far_high = bid - reach, bid + reach, ask - reach, ask + reach
+    for ladder in quoting:
         order = ladder.slots[0] if ladder.slots else None
         if order is None:
-            continue
-        # Centre on the touch that wants exactly the resting price.
+            return here
+        price = order.intent.price
         if ladder.side is Side.BUY:
-            low, high = _around(order.intent.price, bid, reach, state.params.quote.improve_ticks)
+            if quote.improve_ticks > 0 and price <= high:
+                return here  # beside our own quote the wanted price is not monotone
+            low, high = _centred(price - quote.improve_ticks, bid, reach)
         else:
-            far_low, far_high = _around(
-                order.intent.price, ask, reach, -state.params.quote.improve_ticks
-            )
+            if quote.improve_ticks > 0 and price >= far_low:
+                return here
+            far_low, far_high = _centred(price + quote.improve_ticks, ask, reach)
+    leaving = exits.order
+    if leaving is not None and leaving.intent.side is Side.SELL:
+        far_low, far_high = _towards(leaving.intent.price, ask, reach)
+    elif leaving is not None:
+        low, high = _towards(leaving.intent.price, bid, reach)
     return Box(max(1, low), high, max(far_low, high + 1), far_high)
 
 
-def _around(price: int, touch: int, reach: int, improve: int) -> tuple[int, int]:
-    centre = price - improve
+def _towards(price: int, touch: int, reach: int) -> tuple[int, int]:
+    """Return the touches around an exit: about its price when it joined, about the touch when not."""
+    return (
+        _centred(price, touch, reach)
+        if abs(price - touch) <= reach
+        else (touch - reach, touch + reach)
+    )
+
+
+def _centred(centre: int, touch: int, reach: int) -> tuple[int, int]:
+    """Return the span around the touch that wants exactly the resting price, the touch included."""
     return min(touch, centre - reach), max(touch, centre + reach)
 
 
-def _entries_agree(entries: EntryDesk, ladder: Ladder, box: Box) -> bool:
-    """Return whether a side would do the same at every touch of the box."""
-    state = entries.state
-    gate = gates.standing(state)
-    if gate is not None:
-        return ladder.gate is gate and not ladder.working()
-    if ladder.gate is Gate.SPREAD_BELOW_REQUIRED:
-        widest = gates.spread_suffices(gates.required_rate(state), box.bid_low, box.ask_high)
-        return not widest and not ladder.working()
-    if ladder.gate is not None or any(slot is None for slot in ladder.slots):
+def _quotes_stay(entries: EntryDesk, quoting: list[Ladder], box: Box) -> bool:
+    """Return whether every resting quote would be kept at every touch of the box."""
+    if not quoting:
+        return True
+    planner, state = entries.planner, entries.state
+    lowest_bid, lowest_ask = planner.in_place(box.bid_low, box.ask_low)
+    highest_bid, highest_ask = planner.in_place(box.bid_high, box.ask_high)
+    if lowest_bid >= lowest_ask or highest_bid >= lowest_ask:
         return False
-    for bid, ask in (
-        (box.bid_high, box.ask_low),
-        (box.bid_high, box.ask_high),
-        (box.bid_low, box.ask_low),
-    ):
-        plan = entries.plan(ladder, None, bid, ask)
-        if plan.gate is not None:
+    for own_ask in (lowest_ask, highest_ask):
+        if gates.market(state, highest_bid, own_ask) is not None:
             return False
-        for order, quote in zip(ladder.slots, plan.quotes, strict=True):
-            if order is None or entries.cancel_reason(order, quote) is not None:
+    return all(_ladder_stays(entries, ladder, box) for ladder in quoting)
+
+
+def _ladder_stays(entries: EntryDesk, ladder: Ladder, box: Box) -> bool:
+    planner = entries.planner
+    for level, order in enumerate(ladder.slots):
+        if order is None:
+            return False
+        for bid, ask in ((box.bid_low, box.ask_low), (box.bid_high, box.ask_high)):
+            if entries.cancel_reason(order, planner.wanted(ladder, level, bid, ask)) is not None:
                 return False
     return True
 
 
-def _exits_agree(exits: ExitDesk, box: Box) -> bool:
-    """Return whether the exit order would be kept at every touch of the box."""
+def _exit_stays(exits: ExitDesk, box: Box) -> bool:
+    """Return whether the exit order would be kept at every touch of the box, no rule waking up."""
     state = exits.state
     entry = state.position.entry
     if entry is None:
         return exits.order is None
-    if exits.order is None or exits.timers is None or exits.wanted is None:
+    levels, timers, order, wanted = exits.levels, exits.timers, exits.order, exits.wanted
+    if levels is None or timers is None or order is None or wanted is None:
         return False
-    if exits.wanted.urgency is not Urgency.PATIENT or exits.levels is None:
-        return False
-    if exits.levels.trail_from is not None:
+    patient = wanted.urgency is Urgency.PATIENT and state.mode is Mode.RUN and not timers.stopped
+    if not patient or levels.trail_from is not None:
         return False
     corners = ((box.bid_low, box.ask_low), (box.bid_high, box.ask_high))
     for bid, ask in corners:
         near, far = (bid, ask) if entry is Side.BUY else (ask, bid)
         view = exits.view(near, far)
-        if view is None or not _same(exits, view):
+        if view is None or view.stale or not view.at_least(near, levels.stop + levels.sign):
+            return False
+        if levels.profit is not None and view.at_least(near, levels.profit):
+            return False
+        if not exits.keeps(order, break_even_plus(view)):
             return False
     return True
-
-
-def _same(exits: ExitDesk, view: View) -> bool:
-    wanted = decide(view, exits.state.params.without)
-    if wanted is None or exits.order is None or exits.wanted is None:
-        return False
-    stop = view.levels.stop + view.sign
-    if not view.at_least(view.near, stop):
-        return False
-    return wanted.reason is exits.wanted.reason and exits.keeps(exits.order, wanted)

@@ -21,7 +21,8 @@ def wanted_price(
         level: 0 is nearest the touch.
         bid, ask: the touch.
         skew: ticks by which both sides move down (long inventory) or up (short).
-        own: price of our own best quote on this side; a touch that is our own is not outbid.
+        own: price of our own best quote on this side, when quotes improve: a touch that is our own is
+            not outbid.
     """
     touch = bid if side is Side.BUY else ask
     step = max(1, touch * quote.level_spacing // PPB) if level else 0

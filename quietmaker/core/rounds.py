@@ -17,25 +17,83 @@ from quietmaker.core.product import Product
 from quietmaker.core.units import EXACT, PPB, ROUNDED, ZERO, Instant, Lots, Rate, Side
 
 
-class RoundTripBuilder:
-    """Adds up what was closed since the position opened."""
+class Sums:
+    """The sums over closed units, in ticks and tick-lots; fees in quote. Memory does not grow."""
 
-    __slots__ = ("_parts", "id", "opened_at")
+    __slots__ = (
+        "_last_entry",
+        "_last_exit",
+        "closed_at",
+        "entry",
+        "exit",
+        "fees",
+        "fills",
+        "lots",
+        "makers",
+        "sign",
+        "twice_spread",
+    )
+
+    def __init__(self) -> None:
+        """Start with nothing closed."""
+        self.lots = self.entry = self.exit = self.twice_spread = 0
+        self.fees = ZERO
+        self.sign = 0
+        self.fills = self.makers = 0
+        self.closed_at = 0
+        self._last_entry = self._last_exit = ""
+
+    def add(self, part: Closed) -> None:
+        """Count closed units. The parts of one fill follow one another, as first in, first out has it."""
+        lot, size = part.lot, part.lot.lots
+        self.sign = lot.entry.sign
+        self.lots += size
+        self.entry += lot.price * size
+        self.exit += part.exit_price * size
+        captured = (lot.twice_mid - 2 * lot.price) + (2 * part.exit_price - part.exit_twice_mid)
+        self.twice_spread += self.sign * captured * size
+        self.fees = EXACT.add(self.fees, EXACT.add(lot.fee, part.exit_fee))
+        self.closed_at = max(self.closed_at, part.at)
+        if lot.trade_id != self._last_entry:
+            self._last_entry = lot.trade_id
+            self.fills += 1
+            self.makers += lot.maker
+        if part.exit_trade != self._last_exit:
+            self._last_exit = part.exit_trade
+            self.fills += 1
+            self.makers += part.exit_maker
+
+    def net(self, product: Product) -> Decimal:
+        """Return the net result in quote: the one P&L function."""
+        return EXACT.subtract(product.notional(self.sign * (self.exit - self.entry), 1), self.fees)
+
+
+class RoundTripBuilder:
+    """Adds up what was closed since the position opened.
+
+    Attributes:
+        id: client id of the entry that opened it.
+        opened_at: time of its first fill.
+        sums: what was closed so far.
+    """
+
+    __slots__ = ("id", "opened_at", "sums")
 
     def __init__(self, *, round_trip: str, opened_at: Instant) -> None:
         """Begin a round trip, named by the client id of the entry that opened it."""
         self.id = round_trip
         self.opened_at = opened_at
-        self._parts: list[Closed] = []
+        self.sums = Sums()
 
     @property
     def lots(self) -> int:
         """Return the lots closed so far."""
-        return sum(part.lot.lots for part in self._parts)
+        return self.sums.lots
 
     def add(self, parts: Iterable[Closed]) -> None:
         """Count closed units."""
-        self._parts.extend(parts)
+        for part in parts:
+            self.sums.add(part)
 
     def finish(
         self,
@@ -52,30 +110,30 @@ class RoundTripBuilder:
         Raises:
             ValueError: if nothing was closed.
         """
-        if not self._parts:
+        sums = self.sums
+        if not sums.lots:
             raise ValueError(f"round trip {self.id} closed nothing")
-        entry = self._parts[0].lot.entry
-        split = _Split(product, self._parts)
-        exits = {part.exit_trade: part.exit_maker for part in self._parts}
-        entries = {part.lot.trade_id: part.lot.maker for part in self._parts}
-        makers = sum(exits.values()) + sum(entries.values())
+        gross = product.notional(sums.sign * (sums.exit - sums.entry), 1)
+        spread = EXACT.multiply(product.notional(sums.twice_spread, 1), Decimal("0.5"))
+        net = sums.net(product)
+        entry_value = product.notional(sums.entry, 1)
         return RoundTrip(
             id=self.id,
             symbol=product.symbol,
-            entry=entry,
-            lots=Lots(self.lots),
+            entry=Side.BUY if sums.sign > 0 else Side.SELL,
+            lots=Lots(sums.lots),
             opened_at=self.opened_at,
-            closed_at=Instant(max(part.at for part in self._parts)),
+            closed_at=Instant(sums.closed_at),
             exit_reason=reason,
-            entry_value=split.entry_value,
-            exit_value=split.exit_value,
-            fees=split.fees,
-            spread_captured=split.spread,
-            price_move=EXACT.subtract(split.gross, split.spread),
-            net=split.net,
-            net_return=_as_rate(split.net, split.entry_value),
-            maker_fills=makers,
-            taker_fills=len(exits) + len(entries) - makers,
+            entry_value=entry_value,
+            exit_value=product.notional(sums.exit, 1),
+            fees=sums.fees,
+            spread_captured=spread,
+            price_move=EXACT.subtract(gross, spread),
+            net=net,
+            net_return=_as_rate(net, entry_value),
+            maker_fills=sums.makers,
+            taker_fills=sums.fills - sums.makers,
             dust=Lots(dust),
             closing_order=closing_order,
             strategy_tag=strategy_tag,
@@ -83,34 +141,12 @@ class RoundTripBuilder:
         )
 
 
-class _Split:
-    """The sums over closed units, in quote."""
-
-    __slots__ = ("entry_value", "exit_value", "fees", "gross", "net", "spread")
-
-    def __init__(self, product: Product, parts: list[Closed]) -> None:
-        entry = exit_ = twice_spread = 0
-        fees = ZERO
-        for part in parts:
-            lot, size = part.lot, part.lot.lots
-            entry += lot.price * size
-            exit_ += part.exit_price * size
-            fees = EXACT.add(fees, EXACT.add(lot.fee, part.exit_fee))
-            captured = (lot.twice_mid - 2 * lot.price) + (2 * part.exit_price - part.exit_twice_mid)
-            twice_spread += lot.entry.sign * captured * size
-        sign = parts[0].lot.entry.sign
-        self.entry_value = product.notional(entry, 1)
-        self.exit_value = product.notional(exit_, 1)
-        self.gross = product.notional(sign * (exit_ - entry), 1)
-        self.spread = EXACT.multiply(product.notional(twice_spread, 1), Decimal("0.5"))
-        self.fees = fees
-        self.net = EXACT.subtract(self.gross, fees)
-
-
 def net_of(parts: Iterable[Closed], product: Product) -> Decimal:
-    """Return the net result of closed units in quote: the one P&L function."""
-    held = list(parts)
-    return _Split(product, held).net if held else ZERO
+    """Return the net result of closed units in quote."""
+    sums = Sums()
+    for part in parts:
+        sums.add(part)
+    return sums.net(product)
 
 
 def unrealised(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from quietmaker.core.candles import Candles
+from quietmaker.core.commands import Gate
 from quietmaker.core.events import Mode
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.market import StaleReason
@@ -21,11 +22,12 @@ class Limits:
     Rounding a limit down by less than one tick-lot keeps every comparison in integers.
     """
 
-    __slots__ = ("exposure", "level_sizes", "order", "position")
+    __slots__ = ("exposure", "least_level", "level_sizes", "order", "position")
 
     def __init__(self, product: Product, params: TraderParams) -> None:
         """Convert the amounts of the configuration for this product."""
         self.level_sizes = tuple(tick_lots(product, size) for size in params.quote.level_sizes)
+        self.least_level = min(self.level_sizes)
         self.position = tick_lots(product, params.quote.max_position)
         self.order = tick_lots(product, params.risk.max_order_notional)
         self.exposure = tick_lots(product, params.risk.max_exposure)
@@ -53,6 +55,8 @@ class State:
         orders: our orders that have not ended, by client id.
         last_fill: time of the latest entry fill.
         lost_today: net loss of the UTC day's round trips, positive, in quote; `day` is its number.
+        decisions: how many decisions were made.
+        off: the gates that are switched off.
         next_sequence: number of the next client id.
     """
 
@@ -61,6 +65,7 @@ class State:
         "bid",
         "candles",
         "day",
+        "decisions",
         "excluded",
         "exit_fees",
         "fees",
@@ -73,6 +78,7 @@ class State:
         "mode",
         "next_sequence",
         "now",
+        "off",
         "orders",
         "others",
         "params",
@@ -90,6 +96,7 @@ class State:
         self.params = params
         self.id_prefix = id_prefix
         self.limits = Limits(product, params)
+        self.off = _switched_off(params)
         self.now = Instant(0)
         self.bid = self.ask = 0
         self.seen = False
@@ -109,6 +116,7 @@ class State:
         self.lost_today = Decimal(0)
         self.day = 0
         self.next_sequence = 1
+        self.decisions = 0
         self.recovered = False
 
     def configure(self, product: Product, params: TraderParams) -> None:
@@ -116,17 +124,18 @@ class State:
         self.product = product
         self.params = params
         self.limits = Limits(product, params)
+        self.off = _switched_off(params)
 
     def client_id(self, side: Side, letter: str) -> str:
         """Return the next client id: run, symbol, side, purpose and number, unique for ever."""
         number = self.next_sequence
         self.next_sequence = number + 1
-        return f"{self.id_prefix}-{self.product.symbol}-{side.value[0]}{letter}{number}"
-
-    def is_on(self, rule: str) -> bool:
-        """Return whether a gate or exit rule is in force."""
-        return rule not in self.params.without
+        return f"{self.id_prefix}-{self.product.symbol}-{'B' if side is Side.BUY else 'S'}{letter}{number}"
 
     def exit_price_now(self, entry: Side) -> int:
         """Return the touch that a position could be sold to (or bought back from) right now."""
         return self.bid if entry is Side.BUY else self.ask
+
+
+def _switched_off(params: TraderParams) -> frozenset[Gate]:
+    return frozenset(gate for gate in Gate if gate.value in params.without)

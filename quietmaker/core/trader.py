@@ -64,6 +64,10 @@ class Trader:
         product: what the exchange says of it.
         params: what the operator chose.
         id_prefix: begins every client id; unique to the run.
+
+    Attributes:
+        boxed: whether touches inside the quiet box are passed over; off only to test the box.
+        wake_at: when a decision is due although nothing happens.
     """
 
     __slots__ = (
@@ -75,11 +79,11 @@ class Trader:
         "_round",
         "_seen_trades",
         "_stopping",
-        "_wake",
         "boxed",
         "entries",
         "exits",
         "state",
+        "wake_at",
     )
 
     def __init__(self, product: Product, params: TraderParams, *, id_prefix: str) -> None:
@@ -93,7 +97,7 @@ class Trader:
         self._seen_trades: dict[str, None] = {}
         self._stopping = False
         self._bid_low, self._bid_high, self._ask_low, self._ask_high = quiet.NOWHERE
-        self._wake = 0
+        self.wake_at: int = 0
 
     # --- the hot path ---------------------------------------------------------------------------
 
@@ -103,7 +107,7 @@ class Trader:
         if (
             self._bid_low <= bid <= self._bid_high
             and self._ask_low <= ask <= self._ask_high
-            and now < self._wake
+            and now < self.wake_at
         ):
             state.now = now  # type: ignore[assignment]
             state.bid = bid
@@ -114,21 +118,16 @@ class Trader:
     def on_trade(self, now: int, price: int) -> Sequence[Command]:
         """Take a trade from the public tape."""
         self._candles.on_trade(now, price)  # type: ignore[arg-type]
-        if now < self._wake:
+        if now < self.wake_at:
             return NOTHING
         return self.on_time(now)
 
     def on_time(self, now: int) -> Sequence[Command]:
         """Let time pass."""
-        if now < self._wake:
+        if now < self.wake_at:
             return NOTHING
         self._advance(now)
         return self._decide()
-
-    @property
-    def wake_at(self) -> int:
-        """Return when a decision is due although nothing happens."""
-        return self._wake
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -192,7 +191,7 @@ class Trader:
             case ParamsChanged(params=params):
                 state.configure(state.product, params)
                 self.entries.configure()
-                self.exits.on_position()
+                self.exits.configure()
             case EligibilityChanged(rule=rule):
                 state.verdict_known, state.excluded = True, rule
             case ModeChanged(mode=mode):
@@ -214,10 +213,10 @@ class Trader:
         for order in event.orders:
             state.orders[order.intent.client_id] = order
             self._seen_trades.update(dict.fromkeys(order.trade_ids))
-            if order.intent.purpose is Purpose.ENTRY:
-                self.entries.adopt(order)
-            elif self.exits.order is None:
+            if order.intent.purpose is Purpose.EXIT and self.exits.order is None:
                 self.exits.order = order
+            else:
+                self.entries.adopt(order)
         if event.lots:
             first = next(
                 (lot for lot in event.lots if lot.order == event.round_trip), event.lots[0]
@@ -255,6 +254,9 @@ class Trader:
         self._note(order, event, was, out)
         if order.settled:
             self._settle(order, out)
+        if order.state is OrderState.OPEN and order.decision == self.state.decisions:
+            self._rest()  # nothing was decided since it was sent: it is what is wanted
+            return out or NOTHING
         return self._decide(out)
 
     def _note(self, order: Working, event: OrderMoved, was: OrderState, out: list[Command]) -> None:
@@ -409,7 +411,7 @@ class Trader:
             return self._decide()
         changed = state.bid != bid or state.ask != ask or state.stale is not None or not state.seen
         state.bid, state.ask, state.stale, state.seen = bid, ask, None, True
-        if not changed and now < self._wake:
+        if not changed and now < self.wake_at:
             return NOTHING
         return self._decide()
 
@@ -421,14 +423,19 @@ class Trader:
         out = [] if out is None else out
         if self._stopping:
             return out or NOTHING
+        self.state.decisions += 1
         self.exits.manage(out)
         self.entries.manage(out)
+        self._rest()
+        return out or NOTHING
+
+    def _rest(self) -> None:
+        """Work out how long, and over which touches, the decision stands."""
         box = quiet.quiet_box(self.entries, self.exits) if self.boxed else quiet.NOWHERE
         self._bid_low, self._bid_high, self._ask_low, self._ask_high = box
-        self._wake = min(
+        self.wake_at = min(
             self.entries.wake_at(), self.exits.wake_at(), next_boundary(self.state.now)
         )
-        return out or NOTHING
 
     def _alert(self, kind: AlertKind, detail: str, out: list[Command]) -> None:
         out.append(

@@ -46,24 +46,31 @@ ROUNDED: Final = decimal.Context(
 ZERO: Final = Decimal(0)
 
 
-class Side(Enum):
+class Name(Enum):
+    """Base of our enumerations: members hash by identity, many times faster than by name."""
+
+    __hash__ = object.__hash__
+
+
+class Side(Name):
     """The side of an order, a book level or a trade's aggressor."""
 
     BUY = "BUY"
     SELL = "SELL"
+
+    sign: int
+    """+1 for a buy and -1 for a sell: the direction in which inventory moves."""
 
     @property
     def opposite(self) -> Side:
         """Return the other side."""
         return Side.SELL if self is Side.BUY else Side.BUY
 
-    @property
-    def sign(self) -> int:
-        """Return +1 for a buy and -1 for a sell: the direction in which inventory moves."""
-        return 1 if self is Side.BUY else -1
+
+Side.BUY.sign, Side.SELL.sign = 1, -1
 
 
-class Liquidity(Enum):
+class Liquidity(Name):
     """Whether a fill added liquidity (maker) or took it (taker)."""
 
     MAKER = "MAKER"

@@ -1,0 +1,276 @@
+"""What one side should show: a quote per level, or the gate that forbids it and its numbers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from quietmaker.core import gates
+from quietmaker.core.commands import Gate
+from quietmaker.core.orders import Working
+from quietmaker.core.quoting import in_band, skew_ticks, wanted_price
+from quietmaker.core.risk import OrderRate, Refused, approve, describe
+from quietmaker.core.state import State
+from quietmaker.core.units import NEVER, PPB, SECOND, Side
+
+REFUSALS_BEFORE_PAUSE: Final = 3
+PAUSE_LIMIT: Final = 60 * SECOND
+
+
+class Ladder:
+    """One side: its orders by level, and what it last said.
+
+    Attributes:
+        slots: the order of each level that has not settled, nearest the touch first.
+        gate: the reason for not quoting that was last told; None while quoting.
+        told: whether anything was told yet.
+        refused: refusals in a row; after a few the side pauses, ever longer.
+        pause_until: no new entry on this side before.
+    """
+
+    __slots__ = ("gate", "pause_until", "refused", "side", "slots", "told")
+
+    def __init__(self, side: Side) -> None:
+        """Start with nothing resting."""
+        self.side = side
+        self.slots: list[Working | None] = []
+        self.gate: Gate | None = Gate.WARMING_UP
+        self.told = False
+        self.refused = 0
+        self.pause_until = 0
+
+    @property
+    def idle(self) -> bool:
+        """Return whether no order is in the market or under way."""
+        return all(order is None for order in self.slots)
+
+    def best(self) -> int | None:
+        """Return the price of our live order nearest the touch."""
+        best: int | None = None
+        for order in self.slots:
+            if order is None or order.done:
+                continue
+            price = order.intent.price
+            if best is None or (price > best if self.side is Side.BUY else price < best):
+                best = price
+        return best
+
+    def reserved(self) -> int:
+        """Return the value of what may still execute, in tick-lots."""
+        return sum(order.leaves * order.intent.price for order in self.slots if order is not None)
+
+    def on_refused(self, now: int) -> None:
+        """Count a refusal; a side that is refused again and again pauses, ever longer."""
+        self.refused += 1
+        if self.refused >= REFUSALS_BEFORE_PAUSE:
+            pause = SECOND << min(self.refused - REFUSALS_BEFORE_PAUSE, 6)
+            self.pause_until = now + min(pause, PAUSE_LIMIT)
+
+
+class Plan:
+    """The outcome for one side.
+
+    Attributes:
+        gate: why nothing new is quoted; a side may still keep what rests.
+        detail: the numbers of a limit, else empty.
+        prices: wanted price by level, 0 for none.
+        lots: size of a new order by level.
+        bid, ask: the quotes that the market gates judged, for the explanation.
+    """
+
+    __slots__ = ("ask", "bid", "detail", "gate", "lots", "prices")
+
+    def __init__(self, gate: Gate | None, levels: int, bid: int, ask: int) -> None:
+        """Start with nothing wanted."""
+        self.gate = gate
+        self.detail = ""
+        self.prices = [0] * levels
+        self.lots = [0] * levels
+        self.bid = bid
+        self.ask = ask
+
+    @property
+    def quotes(self) -> bool:
+        """Return whether any level is wanted."""
+        return any(self.prices)
+
+
+class EntryPlanner:
+    """Plans both sides of one symbol.
+
+    Attributes:
+        ladders: the sides that are or were configured.
+        rate: entries sent lately.
+    """
+
+    __slots__ = ("ladders", "rate", "state")
+
+    def __init__(self, state: State) -> None:
+        """Work on these facts."""
+        self.state = state
+        self.rate = OrderRate()
+        self.ladders: list[Ladder] = []
+
+    def ladder(self, side: Side) -> Ladder | None:
+        """Return a side's ladder, None if it was never configured."""
+        return next((ladder for ladder in self.ladders if ladder.side is side), None)
+
+    def configured(self, side: Side) -> bool:
+        """Return whether a side is to be quoted."""
+        quote = self.state.params.quote
+        return quote.bid if side is Side.BUY else quote.ask
+
+    def in_place(self, bid: int, ask: int) -> tuple[int, int]:
+        """Return the best bid and ask as they would be with our own quotes."""
+        own_bid, own_ask = bid, ask
+        for ladder in self.ladders:
+            if not self.configured(ladder.side):
+                continue
+            price = self.wanted(ladder, 0, bid, ask)
+            if ladder.side is Side.BUY:
+                own_bid = max(own_bid, price)
+            else:
+                own_ask = min(own_ask, price)
+        return own_bid, own_ask
+
+    def plan(self, ladder: Ladder, standing: Gate | None, bid: int, ask: int) -> Plan:
+        """Return what a side should show at this touch."""
+        plan = Plan(standing, len(ladder.slots), bid, ask)
+        if standing is not None:
+            return plan
+        if not self.configured(ladder.side):
+            plan.gate, plan.detail = Gate.SIDE_OFF, "the side is not configured (quote.sides)"
+            return plan
+        plan.gate, plan.detail = self.occupied(ladder)
+        if plan.gate is None:
+            plan.bid, plan.ask = self.in_place(bid, ask)
+            plan.gate = gates.market(self.state, plan.bid, plan.ask)
+        if plan.gate is None:
+            self._fill_levels(ladder, plan, bid, ask)
+        return plan
+
+    def wanted(self, ladder: Ladder, level: int, bid: int, ask: int) -> int:
+        """Return the price at which a level would rest."""
+        state = self.state
+        quote = state.params.quote
+        own = ladder.best() if quote.improve_ticks > 0 else None
+        return wanted_price(
+            quote, ladder.side, level, bid=bid, ask=ask, skew=self._skew(bid, ask), own=own
+        )
+
+    def _skew(self, bid: int, ask: int) -> int:
+        state = self.state
+        quote, position = state.params.quote, state.position
+        entry = position.entry
+        if not quote.inventory_skew or entry is None:
+            return 0
+        held = entry.sign * position.cost
+        return skew_ticks(quote, inventory=held, cap=state.limits.position, mid=(bid + ask) // 2)
+
+    def occupied(self, ladder: Ladder) -> tuple[Gate | None, str]:
+        """Return the gate that closes a side whatever the price: its position, or a fill just now."""
+        state = self.state
+        position = state.position
+        if position.lots and Gate.POSITION_OPEN not in state.off:
+            if position.entry is not ladder.side:
+                return Gate.POSITION_OPEN, "the exit owns this side"
+            room = state.limits.position - position.cost
+            if room < state.limits.least_level and ladder.idle:
+                return Gate.POSITION_OPEN, self._room_detail(room)
+        if state.last_fill is not None and ladder.idle and self.cooling():
+            return Gate.COOLDOWN, ""
+        return None, ""
+
+    def _room(self) -> int:
+        state = self.state
+        if Gate.POSITION_OPEN in state.off:
+            return NEVER
+        return state.limits.position - state.position.cost
+
+    def cooling(self) -> bool:
+        """Return whether an entry filled too lately for a new one."""
+        state, last = self.state, self.state.last_fill
+        if last is None or state.now - last >= state.params.quote.cooldown:
+            return False
+        return Gate.COOLDOWN not in state.off
+
+    def _fill_levels(self, ladder: Ladder, plan: Plan, bid: int, ask: int) -> None:
+        """Put a price into every level that no limit forbids; the first limit met is the gate."""
+        room = self._room()
+        for level in range(len(self.state.limits.level_sizes)):
+            price = self.wanted(ladder, level, bid, ask)
+            order = ladder.slots[level]
+            if order is None:
+                gate, detail = self._judge_new(ladder, plan, level, price, room)
+                need = plan.lots[level] * price
+            else:
+                gate, detail = None, ""
+                need = order.leaves * order.intent.price
+                if need > room:
+                    gate, detail = Gate.POSITION_OPEN, self._room_detail(room)
+            if gate is None:
+                plan.prices[level] = price
+                room -= need
+            elif plan.gate is None:
+                plan.gate, plan.detail = gate, detail
+
+    def _judge_new(
+        self, ladder: Ladder, plan: Plan, level: int, price: int, room: int
+    ) -> tuple[Gate | None, str]:
+        """Size an order for an empty level into the plan, or return the gate and its numbers."""
+        state, product = self.state, self.state.product
+        quote, size = state.params.quote, state.limits.level_sizes[level]
+        if not in_band(quote, price) and Gate.PRICE_BAND not in state.off:
+            band = f"{quote.price_floor} to {quote.price_ceiling}"
+            return Gate.PRICE_BAND, f"{price} ticks is not within {band} (quote.price_*)"
+        lots = min(size // price, product.max_lots)
+        least = product.least_lots(price)
+        if lots < least:
+            detail = f"level {level} is {product.size(lots)}, least is {product.size(least)}"
+            return Gate.BELOW_MINIMUM, f"{detail} (quote.level_sizes)"
+        if size > room:
+            return Gate.POSITION_OPEN, self._room_detail(room)
+        if self.cooling():
+            return Gate.COOLDOWN, ""
+        if state.now < ladder.pause_until:
+            return Gate.COOLDOWN, f"{ladder.refused} refusals in a row"
+        funds, cost = self._funds(ladder, plan), self._cost(ladder.side, price, lots)
+        if cost > funds:
+            return Gate.INSUFFICIENT_FUNDS, self._funds_detail(ladder.side, cost, funds)
+        if Gate.RISK_REFUSED not in state.off:
+            planned = sum(p * n for p, n in zip(plan.prices, plan.lots, strict=True))
+            exposure = state.position.cost + planned + sum(each.reserved() for each in self.ladders)
+            verdict = approve(state, notional=lots * price, exposure=exposure, rate=self.rate)
+            if isinstance(verdict, Refused):
+                return Gate.RISK_REFUSED, describe(verdict)
+        plan.lots[level] = lots
+        return None, ""
+
+    def _funds(self, ladder: Ladder, plan: Plan) -> int:
+        """Return what a new entry of a side may use: tick-lots for bids, lots for asks."""
+        state, side = self.state, ladder.side
+        free = (state.funds if side is Side.BUY else state.inventory) or 0
+        for order in ladder.slots:
+            if order is not None:
+                free -= self._cost(side, order.intent.price, order.leaves)
+        for price, lots in zip(plan.prices, plan.lots, strict=True):
+            free -= self._cost(side, price, lots)
+        return free
+
+    def _cost(self, side: Side, price: int, lots: int) -> int:
+        """Return what a quote reserves: a bid with the taker fee that the exchange may hold."""
+        if side is Side.SELL:
+            return lots
+        taker = self.state.fees.taker if self.state.fees is not None else 0
+        return -(-price * lots * (PPB + taker) // PPB)
+
+    def _room_detail(self, room: int) -> str:
+        cap = self.state.params.quote.max_position
+        return f"{self.state.product.notional(max(room, 0), 1)} left of {cap} (quote.max_position)"
+
+    def _funds_detail(self, side: Side, need: int, funds: int) -> str:
+        product, funds = self.state.product, max(funds, 0)
+        if side is Side.SELL:
+            return f"sells {product.size(need)} {product.base}, {product.size(funds)} free"
+        return (
+            f"needs {product.notional(need, 1)} {product.quote}, {product.notional(funds, 1)} free"
+        )

@@ -1,0 +1,303 @@
+"""The replay engine: market events in, traders and matching core driven on a virtual clock.
+
+No thread, no clock, no sleeping: time is the event's. The same source, configuration and seed give the
+same decisions, byte for byte. What happens at one instant happens in this order: what is due at the
+exchange and at the traders, then the market event itself (first to the exchange, then to the trader).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, assert_never
+
+from quietmaker.core.commands import (
+    Alert,
+    CancelOrder,
+    Command,
+    HoldChanged,
+    RoundTrip,
+    SubmitOrder,
+)
+from quietmaker.core.events import (
+    CandlesLoaded,
+    DataLost,
+    EligibilityChanged,
+    FeesChanged,
+    FundsChanged,
+    OrderFilled,
+    OrderMoved,
+    Recovered,
+)
+from quietmaker.core.fees import FeeRates
+from quietmaker.core.market import (
+    BookDelta,
+    BookSnapshot,
+    CandleBar,
+    FeedLost,
+    MarketEvent,
+    TouchQuote,
+    TradePrint,
+)
+from quietmaker.core.orders import Move
+from quietmaker.core.params import TraderParams
+from quietmaker.core.product import Product
+from quietmaker.core.trader import Trader
+from quietmaker.core.units import NEVER, Instant, Side
+from quietmaker.exchange.latency import Latency
+from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
+from quietmaker.exchange.models import FillModel
+from quietmaker.exchange.venue import Venue
+from quietmaker.ports import Rejected, UserFill, UserOrder
+from quietmaker.replay.columns import KIND_QUOTE, Columns
+from quietmaker.replay.stats import Stats
+
+DecisionSink = Callable[[Command], None]
+_SIDES: Final = {1: Side.BUY, -1: Side.SELL}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a replay runs with.
+
+    Attributes:
+        params: configuration by symbol; exactly the symbols that are traded.
+        balances: what the account starts with, by currency; the quote currency is shared out evenly.
+        seed: of the exchange's jitter.
+    """
+
+    products: Mapping[str, Product]
+    params: Mapping[str, TraderParams]
+    fees: FeeRates
+    balances: Mapping[str, Decimal]
+    latency: Latency
+    seed: int
+
+
+class Engine:
+    """One exchange under one fill model, and a trader per symbol.
+
+    Attributes:
+        events: market events taken.
+        now: time of the latest one.
+    """
+
+    __slots__ = (
+        "_alarm",
+        "_core",
+        "_setup",
+        "_sink",
+        "_started",
+        "_symbols",
+        "_traders",
+        "_venues",
+        "boxed",
+        "events",
+        "now",
+        "stats",
+    )
+
+    def __init__(
+        self, setup: Setup, model: FillModel, *, sink: DecisionSink | None, boxed: bool = True
+    ) -> None:
+        """Open the exchange; traders wait for the first event."""
+        self._setup = setup
+        self._sink = sink
+        self._symbols = list(setup.params)
+        self._core = MatchingCore(
+            products={symbol: setup.products[symbol] for symbol in self._symbols},
+            balances=setup.balances,
+            fees=setup.fees,
+            model=model,
+            latency=setup.latency,
+            seed=setup.seed,
+            session="replay",
+        )
+        self._venues: dict[str, Venue] = {s: self._core.symbol(s) for s in self._symbols}
+        self._traders: dict[str, Trader] = {
+            s: Trader(setup.products[s], setup.params[s], id_prefix="replay") for s in self._symbols
+        }
+        self.boxed = boxed
+        for trader in self._traders.values():
+            trader.boxed = boxed
+        self._alarm: int = 0
+        self._started = False
+        self.events = 0
+        self.now = Instant(0)
+        self.stats = Stats()
+
+    @property
+    def model(self) -> FillModel:
+        """Return the fill model."""
+        return self._core.model
+
+    def trader(self, symbol: str) -> Trader:
+        """Return a symbol's trader, to look at."""
+        return self._traders[symbol]
+
+    def balances(self) -> Mapping[str, Decimal]:
+        """Return what the account holds, holds included."""
+        account = self._core.account
+        return {currency: account.total(currency) for currency in account.currencies()}
+
+    # --- events ---------------------------------------------------------------------------------
+
+    def run_events(self, events: Iterable[MarketEvent]) -> None:
+        """Take market events in time order; those of symbols that are not traded are passed over."""
+        for event in events:
+            if event.symbol in self._traders:
+                self._enter(event.at)
+                self._on_event(event)
+                self.events += 1
+
+    def run_columns(self, batch: Columns) -> None:
+        """Take a batch of touches and trades in columns; the same as their events, without the objects."""
+        if not len(batch.at):
+            return
+        self._enter(batch.at[0])
+        known = [batch.symbols[i] if batch.symbols[i] in self._traders else None for i in range(len(batch.symbols))]
+        venues = [self._venues[s] if s is not None else None for s in known]
+        traders = [self._traders[s] if s is not None else None for s in known]
+        core, taken = self._core, 0
+        for at, index, kind, bid, bid_size, ask, ask_size, price, size, side in batch.rows():
+            venue, trader = venues[index], traders[index]
+            if venue is None or trader is None:
+                continue
+            taken += 1
+            if at >= self._alarm or at >= core.next_due:
+                self._enter(at)
+            if kind == KIND_QUOTE:
+                venue.on_touch(at, bid, bid_size, ask, ask_size)
+                commands = trader.on_touch(at, bid, ask)
+            else:
+                venue.on_trade(at, price, size, _SIDES[side])
+                commands = trader.on_trade(at, price)
+            if commands:
+                self._do(trader, commands, at)
+            if trader.wake_at < self._alarm:
+                self._alarm = trader.wake_at
+        self.now = Instant(batch.at[-1])
+        self.events += taken
+
+    def finish(self) -> None:
+        """End the market: let what is under way arrive, and close the sums."""
+        while self._core.next_due < NEVER and self._core.next_due <= self.now:
+            self._deliver(self._core.next_due)
+        self.stats.finish(self.now)
+
+    def _on_event(self, event: MarketEvent) -> None:
+        venue, trader, at = self._venues[event.symbol], self._traders[event.symbol], event.at
+        commands: Sequence[Command]
+        self._core.apply(event)
+        match event:
+            case BookSnapshot() | BookDelta() | TouchQuote():
+                bid = venue.bid if venue.bid_size > 0 else 0
+                ask = venue.ask if venue.ask_size > 0 else 0
+                commands = trader.on_touch(at, bid, ask)
+            case TradePrint():
+                commands = trader.on_trade(at, event.price)
+            case CandleBar():
+                commands = trader.on(CandlesLoaded(now=at, candles=(event,)))
+            case FeedLost():
+                commands = trader.on(DataLost(now=at, reason=event.reason))
+            case _:
+                assert_never(event)
+        if commands:
+            self._do(trader, commands, at)
+        self._alarm = min(self._alarm, trader.wake_at)
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def _enter(self, at: int) -> None:
+        """Let everything happen that is due before the market event at `at`."""
+        if not self._started:
+            self._start(Instant(at))
+        while True:
+            due = min(self._core.next_due, self._alarm)
+            if due > at:
+                break
+            if self._core.next_due <= due:
+                self._deliver(due)
+            else:
+                self._wake(due)
+        self.now = Instant(at)
+
+    def _deliver(self, due: int) -> None:
+        for result in self._core.advance(due):
+            self._on_result(result, Instant(due))
+
+    def _wake(self, due: int) -> None:
+        for trader in self._traders.values():
+            if trader.wake_at <= due:
+                self._do(trader, trader.on_time(due), due)
+        self._alarm = min(trader.wake_at for trader in self._traders.values())
+
+    def _start(self, now: Instant) -> None:
+        """Tell each trader what a boot would: nothing to recover, the fees, its share of the funds."""
+        self._started = True
+        setup = self._setup
+        quotes = [setup.products[s].quote for s in self._symbols]
+        for symbol, trader in self._traders.items():
+            product = setup.products[symbol]
+            share = setup.balances.get(product.quote, Decimal(0)) / quotes.count(product.quote)
+            base = product.floor_lots(setup.balances.get(product.base, Decimal(0)))
+            for event in (
+                FeesChanged(now=now, fees=setup.fees),
+                FundsChanged(now=now, quote=share, base=base),
+                EligibilityChanged(now=now, rule=None),
+                Recovered(now=now, orders=(), lots=(), round_trip=None, reason=None, next_sequence=1),
+            ):
+                self._do(trader, trader.on(event), now)
+        self._alarm = min(trader.wake_at for trader in self._traders.values())
+
+    # --- the exchange's answers and the traders' commands -----------------------------------------
+
+    def _on_result(self, result: Result, now: Instant) -> None:
+        match result:
+            case UserOrder(symbol=symbol, client_id=client_id, move=move, reason=reason, filled=filled):
+                moved = OrderMoved(now=now, client_id=client_id, move=move, reason=reason, filled=filled)
+                self._tell(symbol, moved)
+            case UserFill(fill=fill):
+                self.stats.on_fill(fill)
+                self._tell(fill.symbol, OrderFilled(now=now, fill=fill))
+            case SubmitAnswer(client_id=client_id, outcome=outcome):
+                if isinstance(outcome, Rejected):
+                    self._refused(client_id, Move.REJECTED, outcome.reason, now)
+            case CancelAnswer(outcome=outcome):
+                if outcome.reason is not None:
+                    self._refused(outcome.client_id, Move.CANCEL_REFUSED, outcome.reason, now)
+            case _:
+                assert_never(result)
+
+    def _refused(self, client_id: str, move: Move, reason: str, now: Instant) -> None:
+        moved = OrderMoved(now=now, client_id=client_id, move=move, reason=reason, filled=None)
+        for symbol, trader in self._traders.items():
+            if client_id in trader.state.orders:
+                self._tell(symbol, moved)
+                return
+
+    def _tell(self, symbol: str, event: OrderMoved | OrderFilled) -> None:
+        trader = self._traders[symbol]
+        self._do(trader, trader.on(event), event.now)
+        self._alarm = min(self._alarm, trader.wake_at)
+
+    def _do(self, trader: Trader, commands: Sequence[Command], now: int) -> None:
+        for command in commands:
+            if self._sink is not None:
+                self._sink(command)
+            match command:
+                case SubmitOrder(intent=intent):
+                    self.stats.orders[intent.purpose] += 1
+                    self._core.submit(now, intent)
+                case CancelOrder(client_id=client_id, reason=reason):
+                    self.stats.cancels[reason.value] += 1
+                    self._core.cancel(now, client_id)
+                case HoldChanged():
+                    self.stats.on_hold(command)
+                case RoundTrip():
+                    self.stats.on_trip(command, trader.state.product.quote)
+                case Alert():
+                    self.stats.on_alert(command)
+                case _:
+                    assert_never(command)
