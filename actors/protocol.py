@@ -1,0 +1,153 @@
+"""What actors tell one another: frozen, facts in the past tense, commands in the imperative.
+
+Nothing about an order may depend on a message alone: the fact is in the fact queue, in order and with a
+number, before the trader hears of it. `upto` and `known_trades` let a recovered trader tell what its
+books already hold from what is still to be applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from quietmaker.core.commands import CancelOrder, SubmitOrder
+from quietmaker.core.events import (
+    CandlesLoaded,
+    EligibilityChanged,
+    FeesChanged,
+    FundsChanged,
+    ModeChanged,
+    OrderFilled,
+    OrderMoved,
+    ParamsChanged,
+    ProductChanged,
+    Recovered,
+    Tick,
+)
+from quietmaker.core.market import StaleReason
+from quietmaker.core.orders import Intent
+from quietmaker.core.product import Product
+from quietmaker.ports import SymbolBooks
+
+
+@dataclass(frozen=True, slots=True)
+class MarketMoved:
+    """The symbol's slot holds news. At most one of these is outstanding per trader."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNews:
+    """Something happened to an order; its fact has this number in the fact queue."""
+
+    number: int
+    event: OrderMoved | OrderFilled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recover:
+    """Begin from these books.
+
+    Attributes:
+        upto: the fact queue's number at which the books were read: lower ones are in them.
+        known_trades: executions that are in them whatever their number.
+        setting: what else a trader must know before it decides, told first.
+    """
+
+    recovered: Recovered
+    upto: int
+    known_trades: frozenset[str]
+    setting: tuple[CandlesLoaded | EligibilityChanged | FeesChanged | FundsChanged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopTrading:
+    """Cancel everything and place nothing any more."""
+
+
+TraderMessage: TypeAlias = (
+    MarketMoved
+    | OrderNews
+    | Recover
+    | StopTrading
+    | Tick
+    | CandlesLoaded
+    | FeesChanged
+    | ProductChanged
+    | FundsChanged
+    | ParamsChanged
+    | EligibilityChanged
+    | ModeChanged
+)
+
+# --- gateway ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveUnknown:
+    """Nobody knows whether the exchange took this order: ask until somebody does."""
+
+    intent: Intent
+
+
+GatewayMessage: TypeAlias = SubmitOrder | CancelOrder | ResolveUnknown | Tick
+
+# --- ledger writer ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FactsQueued:
+    """The fact queue holds news."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBooks:
+    """Read the books once every fact queued so far is in them; the reconciler gets `BooksRead`."""
+
+    token: int
+    products: Mapping[str, Product]
+
+
+LedgerMessage: TypeAlias = FactsQueued | ReadBooks | Tick
+
+# --- reconciler ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverSymbol:
+    """A trader started and knows nothing."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksRead:
+    """The answer to `ReadBooks`: the facts up to this number are in the books."""
+
+    token: int
+    upto: int
+    books: Mapping[str, SymbolBooks]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsStarted:
+    """The streams deliver from now on; what happened before them must be asked for."""
+
+
+ReconcilerMessage: TypeAlias = RecoverSymbol | BooksRead | StreamsStarted | Tick
+
+# --- market feed --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookBroke:
+    """A book cannot be trusted: the trader knows already; ask for a fresh snapshot."""
+
+    symbol: str
+    reason: StaleReason
+
+
+FeedMessage: TypeAlias = BookBroke | Tick
+ClockMessage: TypeAlias = Tick
+StatusMessage: TypeAlias = Tick
+UserFeedMessage: TypeAlias = Tick
