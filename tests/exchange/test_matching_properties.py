@@ -25,6 +25,7 @@ from quietmaker.core.units import (
     add,
 )
 from quietmaker.exchange.latency import Latency
+from quietmaker.exchange.levels import HUGE
 from quietmaker.exchange.matching import Result, SubmitAnswer
 from quietmaker.ports import Accepted, UserFill, UserOrder
 from tests.exchange.support import BALANCES, PRODUCT, SYMBOL, Desk, intent, latency, make_core
@@ -103,6 +104,33 @@ places = st.builds(
 cancels = st.builds(Cancel, wait=waits, name=st.integers(0, 30))
 tapes = st.lists(touches | trades, max_size=40)
 courses = st.lists(touches | trades | places | cancels, max_size=60)
+few_sizes = st.sampled_from([0, 20, 50])
+narrow = st.lists(
+    st.builds(
+        Touch,
+        wait=waits,
+        bid=st.integers(98, 99),
+        bid_size=few_sizes,
+        spread=st.just(1),
+        ask_size=few_sizes,
+    )
+    | st.builds(
+        Trade, wait=waits, offset=st.integers(0, 1), size=st.sampled_from([5, 20]), aggressor=sides
+    )
+    | st.builds(
+        Place,
+        wait=waits,
+        name=st.integers(0, 5),
+        side=sides,
+        price=st.integers(98, 100),
+        size=st.just(10),
+        kind=st.just(TimeInForce.GTC),
+        post_only=st.just(True),
+    ),
+    min_size=6,
+    max_size=30,
+)
+"""Courses in which the same few touches come back again and again while our orders wait at them."""
 rates = st.integers(0, 12_000_000)
 latencies = st.builds(
     latency,
@@ -338,6 +366,37 @@ def test_a_touch_that_is_told_twice_changes_nothing(course: list[Step], model: s
             doubled.append(Touch(0, step.bid, step.bid_size, step.spread, step.ask_size))
     play(twice, doubled)
     assert once.heard == twice.heard
+
+
+def drain(d: Desk) -> None:
+    """Trade a little at a time at each price, so that fills show how long every queue still is."""
+    for n in range(20):
+        for price in (100, 99, 98):
+            d.trade(d.now + 1 + n, price, 7, Side.SELL)
+            d.trade(d.now + 1 + n, 198 - price, 7, Side.BUY)
+
+
+class Thorough(Desk):
+    """A desk that never takes the short way past a touch."""
+
+    def touch(self, at: int, bid: int, bid_size: int, ask: int, ask_size: int) -> None:
+        """Show a touch and look at every level, as if it might matter."""
+        self.run(at)
+        self.venue.on_touch(at, bid, bid_size, ask, ask_size)
+        self.venue._watch()
+        self.venue._bid_key, self.venue._ask_key = HUGE, 0
+        self.venue._touched(at)
+        self.run(at)
+
+
+@settings(max_examples=400, deadline=None)
+@given(course=courses | narrow, model=st.sampled_from(MODELS))
+def test_the_short_way_past_a_touch_misses_nothing(course: list[Step], model: str) -> None:
+    short, thorough = Desk(make_core(model=model)), Thorough(make_core(model=model))
+    for d in (short, thorough):
+        play(d, course)
+        drain(d)
+    assert short.heard == thorough.heard
 
 
 @settings(max_examples=60, deadline=None)

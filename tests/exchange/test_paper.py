@@ -112,7 +112,8 @@ def test_stated_candles_are_told_on_the_grid_of_the_clock() -> None:
 
 def test_a_bucket_is_told_when_it_closes() -> None:
     tape: list[MarketEvent] = [touch(0, 99, 1, 100, 1), trade(10, 90, 1, SELL)]
-    r = rig([*tape, trade(20, 95, 1, SELL), touch(1000, 99, 1, 100, 1)])
+    tape += [trade(20, 95, 1, SELL), trade(310, 97, 1, SELL), trade(601, 98, 1, SELL)]
+    r = rig([*tape, touch(1000, 99, 1, 100, 1)])
     heard = r.start()
     r.run(299)
     assert CandleBar not in kinds(heard.market)
@@ -120,6 +121,18 @@ def test_a_bucket_is_told_when_it_closes() -> None:
     bar = heard.market[-1]
     assert isinstance(bar, CandleBar)
     assert (bar.at, bar.start, bar.low, bar.high) == (NOW + 300 * SECOND, NOW, 90, 95)
+    r.run(310)
+    told = [event for event in heard.market if isinstance(event, CandleBar)]
+    assert [bar.low for bar in told] == [90, 97]
+
+
+def test_a_candle_stated_later_is_told_on_the_grid_too() -> None:
+    r = rig([touch(0, 99, 1, 100, 1), candle(5, -30, 95, 97), touch(9, 99, 1, 100, 2)])
+    heard = r.start()
+    r.run(6)
+    bar = heard.market[-1]
+    assert isinstance(bar, CandleBar)
+    assert (bar.at, bar.start) == (NOW + 5 * SECOND, NOW - 300 * SECOND)
 
 
 def test_only_the_last_350_buckets_are_kept() -> None:

@@ -76,6 +76,16 @@ def test_cancellations_ahead_shrink_the_queue_in_proportion() -> None:
     assert d.order("a").ahead == 400
 
 
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_a_size_that_comes_back_and_goes_again_counts_each_time(side: Side) -> None:
+    d = desk()
+    d.send(buy("a", 99, 100) if side is BUY else sell("a", 100, 100))
+    for n, size in enumerate((400, 500, 400, 500), start=1):
+        ours, other = (size, 500) if side is BUY else (500, size)
+        d.touch(n * SECOND, 99, ours, 100, other)
+    assert d.order("a").ahead == 320  # a fifth went of 500, then of the 400 that were left
+
+
 def test_the_pessimistic_queue_takes_cancellations_to_be_behind_us_while_it_can() -> None:
     d = desk(model="queue")
     d.send(buy("a", 99, 100))
@@ -123,6 +133,36 @@ def test_a_trade_long_after_the_decrease_is_not_explained_by_it() -> None:
     assert d.order("a").ahead == 300  # 500 - 100 cancelled in proportion - 100 traded
 
 
+def test_a_decrease_long_after_a_trade_is_not_explained_by_it() -> None:
+    d = desk()
+    d.send(buy("a", 99, 100))
+    d.touch(1, 99, 1000, 100, 500)
+    d.trade(2, 99, 100, SELL)  # refilled at once: the displayed size never shrank
+    d.touch(10 * SECOND, 99, 800, 100, 500)
+    d.touch(20 * SECOND, 99, 801, 100, 500)
+    assert d.order("a").ahead == 320  # 400 of 1000, of which 200 were cancelled
+
+
+def test_only_trades_of_the_window_explain_a_decrease() -> None:
+    d = desk()
+    d.send(buy("a", 99, 100))
+    d.touch(1, 99, 1000, 100, 500)
+    d.trade(2, 99, 100, SELL)
+    d.trade(10 * SECOND, 99, 100, SELL)
+    d.touch(10 * SECOND + 1, 99, 800, 100, 500)  # 100 traded, 100 cancelled
+    d.touch(20 * SECOND, 99, 801, 100, 500)
+    assert d.order("a").ahead == 267  # 300 of 900, of which 100 were cancelled: 300 - 33
+
+
+def test_a_newcomer_at_a_hidden_level_does_not_trust_its_last_displayed_size() -> None:
+    d = desk(model="queue")
+    d.send(buy("first", 99, 100))
+    d.touch(1, 100, 10, 101, 500)
+    d.send(buy("second", 99, 100))
+    d.touch(2, 99, 900, 100, 500)
+    assert (d.order("first").ahead, d.order("second").ahead) == (500, 900)
+
+
 def test_a_level_that_emptied_leaves_nobody_before_us() -> None:
     d = desk(model="queue")
     d.send(buy("a", 99, 100))
@@ -164,6 +204,33 @@ def test_the_opposite_touch_beyond_our_price_fills_all_of_us(model: str) -> None
     assert (d.filled("a"), d.filled("b")) == (90, 90)
     assert {fill.liquidity for fill in d.fills} == {Liquidity.MAKER}
     assert [fill.price for fill in d.fills] == [100, 101]
+
+
+def test_what_arrives_beyond_one_of_our_prices_is_shared_with_the_next() -> None:
+    d = desk()
+    d.touch(1, 95, 10, 105, 10)
+    d.send(buy("near", 101, 6))
+    d.send(buy("far", 100, 20))
+    d.touch(2, 95, 10, 100, 10)
+    assert (d.filled("near"), d.filled("far")) == (6, 4)
+
+
+def test_the_rest_of_a_crossing_order_waits_for_new_lots_at_the_level_it_took() -> None:
+    d = desk()
+    d.send(buy("a", 101, 600, post_only=False))
+    d.touch(1, 99, 500, 100, 500)
+    assert d.filled("a") == 500
+    d.touch(2, 99, 500, 100, 520)
+    assert d.filled("a") == 520
+
+
+def test_lots_that_left_the_display_were_not_ours_to_take_again() -> None:
+    d = desk()
+    d.send(ioc("t", SELL, 99, 400))
+    d.touch(1, 99, 100, 100, 500)
+    d.touch(2, 99, 300, 100, 500)
+    d.send(ioc("u", SELL, 99, 400))
+    assert d.filled("u") == 200
 
 
 def test_a_market_that_is_crossed_itself_fills_nobody() -> None:
@@ -324,7 +391,13 @@ def test_a_taker_is_not_a_cancellation_of_what_it_takes() -> None:
 
 @pytest.mark.parametrize(
     ("power", "ahead", "behind", "gone", "expected"),
-    [(1, 500, 500, 200, 400), (1, 1, 9, 5, 1), (2, 300, 100, 40, 264), (3, 900, 100, 500, 401)],
+    [
+        (1, 500, 500, 200, 400),
+        (1, 1, 9, 5, 1),
+        (2, 300, 100, 40, 264),
+        (3, 900, 100, 500, 401),
+        (3, 100, 120, 210, 10),
+    ],
 )
 def test_the_power_law_splits_a_cancellation(
     power: int, ahead: int, behind: int, gone: int, expected: int
