@@ -19,7 +19,7 @@ from quietmaker.coinbase.frames import (
 from quietmaker.coinbase.times import TimeError, instant
 from quietmaker.core.grid import Grid
 from quietmaker.core.market import MarketEvent, TradePrint
-from quietmaker.core.units import Instant, Lots, Ticks
+from quietmaker.core.units import NEVER, Instant, Lots, Ticks
 
 _MOST_COUNTER_DIGITS: Final = 18
 
@@ -77,9 +77,12 @@ def time_of(raw: Any) -> Instant:
     if not isinstance(raw, str):
         raise RefusedError(IssueKind.BAD_TIME, f"time {str(raw)[:64]!r} is not text")
     try:
-        return instant(raw)
+        moment = instant(raw)
     except TimeError as error:
         raise RefusedError(IssueKind.BAD_TIME, str(error)) from error
+    if not 0 <= moment < NEVER:
+        raise RefusedError(IssueKind.BAD_TIME, f"{raw} is no time of a market")
+    return moment
 
 
 def is_snapshot(event: Mapping[str, Any]) -> bool:

@@ -34,7 +34,7 @@ from quietmaker.core.market import (
     TradePrint,
 )
 from quietmaker.core.product import OffGridError, Product
-from quietmaker.core.units import Instant, Lots, Side, Ticks
+from quietmaker.core.units import NEVER, Instant, Lots, Side, Ticks
 from quietmaker.market.files import lines
 from quietmaker.market.gate import Gate
 from quietmaker.market.increments import Decimals, dashed
@@ -62,7 +62,7 @@ class UnreadableError(Exception):
 def split_line(line: bytes) -> tuple[int, Any] | None:
     """Return receive time and parsed JSON of a line; None if it is not of this format."""
     match = _LINE.fullmatch(line)
-    if match is None:
+    if match is None or int(match[1]) > NEVER:
         return None
     try:
         return int(match[1]), orjson.loads(match[2])
