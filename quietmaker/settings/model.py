@@ -125,7 +125,7 @@ class Settings:
         found = self._cache.get(symbol)
         if found is None:
             scopes = self._scopes(symbol)
-            found = _build(SymbolSettings, lambda key: self._scoped(key, scopes)[0])
+            found = self._resolved(scopes)
             if problems := list(self._faults_of(found, scopes)):
                 raise InvalidSettings(problems)
             self._cache[symbol] = found
@@ -146,6 +146,17 @@ class Settings:
         return trader_params(
             chosen, product, without=without_names(without), config_sha=self.sha256
         )
+
+    def scopes(self) -> list[tuple[str, SymbolSettings]]:
+        """Return what `defaults`, each group and each named symbol resolve to, for showing."""
+        named = [(symbol, self.symbol(symbol)) for symbol in self._names("symbols")]
+        every: list[Path] = [(EVERY,), ("defaults",)]
+        found = [("defaults", self._resolved(every))]
+        for name in self._groups:
+            found.append(
+                (f"group {name}", self._resolved([(EVERY,), ("groups", name), *every[1:]]))
+            )
+        return found + named
 
     def paper_fees(self) -> FeeRates:
         """Return the fee rates that the paper exchange charges."""
@@ -229,6 +240,9 @@ class Settings:
         banned = (text for more in self._banned for text in _texts(more.value))
         return tuple(dict.fromkeys((*_texts(value), *banned)))
 
+    def _resolved(self, scopes: list[Path]) -> SymbolSettings:
+        return _build(SymbolSettings, lambda key: self._scoped(key, scopes)[0])
+
     def _scopes(self, symbol: str) -> list[Path]:
         """Return where a symbol's values may stand, the strongest first."""
         groups = [("groups", name) for name in self._groups if self._in_group(symbol, name)]
@@ -280,7 +294,7 @@ class Settings:
         for path, message in rules.global_faults(self._shared):
             yield Problem(self._place(path), ".".join(path), message)
         for scopes in self._scopes_to_check():
-            chosen = _build(SymbolSettings, lambda key, at=scopes: self._scoped(key, at)[0])  # type: ignore[misc]
+            chosen = self._resolved(scopes)
             yield from self._faults_of(chosen, scopes)
         for symbol in self._names("products"):
             for path, message in rules.product_faults(self._product_settings(symbol)):

@@ -52,7 +52,7 @@ def trader_params(
     """Return the parameters of one trader."""
     return TraderParams(
         quote=_quote(settings.quote, product),
-        gates=_gates(settings.gates),
+        gates=gate_params(settings.gates),
         exits=_exits(settings.exits),
         risk=_risk(settings.risk),
         strategy_tag=settings.strategy_tag,
@@ -87,7 +87,8 @@ def _ceil_div(amount: Decimal, unit: Decimal) -> int:
     return int(count) + (rest > 0)
 
 
-def _gates(gates: GateSettings) -> GateParams:
+def gate_params(gates: GateSettings) -> GateParams:
+    """Return the gates of one symbol in the units of the core."""
     return GateParams(
         min_spread=percent(gates.min_spread_pct),
         include_fees=gates.include_fees,

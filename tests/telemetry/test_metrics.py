@@ -226,8 +226,10 @@ def test_refusals_are_counted_under_the_exchanges_word_but_never_without_bound(
         ("0.05", "0.155", "won"),
         ("-0.155", "0.155", "lost_to_fees"),
         ("-0.1", "0.155", "lost_to_fees"),
-    ]
-    + [("-0.2", "0.155", "lost"), ("0", "0.155", "lost_to_fees"), ("-0.2", "0", "lost")],
+        ("-0.2", "0.155", "lost"),
+        ("0", "0.155", "lost_to_fees"),
+        ("-0.2", "0", "lost"),
+    ],
 )
 def test_a_loss_that_the_fees_alone_made_is_told_apart(
     metrics: Metrics, net: str, fees: str, result: str

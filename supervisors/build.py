@@ -1,0 +1,48 @@
+"""Which build runs: the version, and the commit it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from quietmaker import __version__
+
+VARIABLE: Final = "QUIETMAKER_REVISION"
+"""Set by the container image, which carries no repository."""
+UNKNOWN: Final = "unknown"
+
+
+def version() -> str:
+    """Return the version of the program."""
+    return __version__
+
+
+def revision(env: Mapping[str, str], root: Path | None = None) -> str:
+    """Return the commit: from the environment, else from the checkout that the code runs in.
+
+    Args:
+        env: the environment.
+        root: folder of the checkout; the one of this file when None.
+    """
+    if env.get(VARIABLE):
+        return env[VARIABLE]
+    git = (root or Path(__file__).resolve().parents[1]) / ".git"
+    try:
+        head = (git / "HEAD").read_text(encoding="ascii").strip()
+        if not head.startswith("ref: "):
+            return head or UNKNOWN
+        return _resolve(git, head.removeprefix("ref: "))
+    except (OSError, ValueError):
+        return UNKNOWN
+
+
+def _resolve(git: Path, ref: str) -> str:
+    loose = git / ref
+    if loose.is_file():
+        return loose.read_text(encoding="ascii").strip()
+    for line in (git / "packed-refs").read_text(encoding="ascii").splitlines():
+        commit, _, name = line.partition(" ")
+        if name == ref:
+            return commit
+    return UNKNOWN

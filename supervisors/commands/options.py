@@ -1,0 +1,71 @@
+"""Options and output that commands share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+
+import click
+
+from quietmaker.settings import Settings, load
+
+P = ParamSpec("P")
+R = TypeVar("R")
+DEFAULT_CONFIG: Final = Path("config/paper.yaml")
+
+
+def config_options(command: Callable[P, R]) -> Callable[P, R]:
+    """Add ``--config`` and ``--set``; pass both to `load_settings`."""
+    config = click.option(
+        "--config",
+        "config_file",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        metavar="FILE",
+        help="The configuration file.",
+    )
+    overrides = click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override a setting, such as gates.min_spread_pct=0.3. Can be repeated.",
+    )
+    return config(overrides(command))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+
+
+def load_settings(config_file: Path, overrides: Iterable[str]) -> Settings:
+    """Load the configuration; what the operator should hear of it goes to stderr.
+
+    Raises:
+        ConfigError: if it is refused.
+    """
+    settings = load(config_file, env=os.environ, overrides=overrides)
+    for notice in settings.notices:
+        say(f"note: {notice}")
+    return settings
+
+
+def say(text: str) -> None:
+    """Write to stderr: progress and messages, never data."""
+    click.echo(text, err=True)
+
+
+def write_json(data: object) -> None:
+    """Write data to stdout as one JSON document."""
+    click.echo(json.dumps(data, indent=2))
+
+
+def write_table(rows: Sequence[Sequence[str]]) -> None:
+    """Write rows to stdout in columns."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

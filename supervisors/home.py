@@ -1,0 +1,153 @@
+"""Where an instance keeps its state: one folder, `QUIETMAKER_HOME`, ``./var`` when unset.
+
+Two instances with different homes and ports never meet. Commands find the running instance through its
+home. A lock on a file says whether one runs: the operating system frees it however the process ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from quietmaker.errors import NotRunning, QuietmakerError, SafetyRefusal
+
+VARIABLE: Final = "QUIETMAKER_HOME"
+_PRIVATE_FOLDER: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A running instance, as it says of itself.
+
+    Attributes:
+        started_at: UTC, ISO 8601.
+        management_url: where its management port answers.
+    """
+
+    pid: int
+    mode: str
+    version: str
+    revision: str
+    config_sha: str
+    started_at: str
+    management_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folder, and the paths of everything in it."""
+
+    root: Path
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Home:
+        """Return the home that the environment names."""
+        return cls(Path(env.get(VARIABLE) or "var").absolute())
+
+    @property
+    def database(self) -> Path:
+        """Return the folder of the embedded database."""
+        return self.root / "database"
+
+    @property
+    def spool(self) -> Path:
+        """Return the folder of facts that wait for the database."""
+        return self.root / "spool"
+
+    @property
+    def logs(self) -> Path:
+        """Return the folder of the logs of a detached run."""
+        return self.root / "logs"
+
+    @property
+    def lock(self) -> Path:
+        """Return the file whose lock says that an instance runs."""
+        return self.root / "lock"
+
+    @property
+    def instance_file(self) -> Path:
+        """Return the file in which the running instance describes itself."""
+        return self.root / "instance.json"
+
+    def create(self) -> None:
+        """Create the folder, for the owner alone.
+
+        Raises:
+            QuietmakerError: if it cannot be created; names the variable.
+        """
+        try:
+            self.root.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+            self.root.chmod(_PRIVATE_FOLDER)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise QuietmakerError(
+                f"{self.root} cannot be used ({reason}); set {VARIABLE}"
+            ) from error
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """Be the only instance under this home while the block runs.
+
+        Raises:
+            SafetyRefusal: if another one runs.
+        """
+        self.create()
+        handle = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+        try:
+            if not _locked(handle):
+                raise SafetyRefusal(
+                    f"an instance already runs under {self.root}; stop it, or set {VARIABLE}"
+                )
+            self.instance_file.unlink(missing_ok=True)
+            yield
+            self.instance_file.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+    def publish(self, instance: Instance) -> None:
+        """Describe the running instance; readers see the old or the new description, never half of one."""
+        waiting = self.instance_file.with_suffix(".new")
+        handle = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE_FILE)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(instance), file, indent=2)
+            file.write("\n")
+        waiting.replace(self.instance_file)
+
+    def instance(self) -> Instance:
+        """Return the running instance.
+
+        Raises:
+            NotRunning: if none runs, or it has not described itself yet.
+        """
+        if not self._is_claimed():
+            raise NotRunning(f"no instance runs under {self.root}; start one, or set {VARIABLE}")
+        try:
+            found = json.loads(self.instance_file.read_text(encoding="utf-8"))
+            return Instance(**found)
+        except (OSError, ValueError, TypeError) as error:
+            raise NotRunning(f"the instance under {self.root} has not come up yet") from error
+
+    def _is_claimed(self) -> bool:
+        try:
+            handle = os.open(self.lock, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            return not _locked(handle)
+        finally:
+            os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""The effective plan: what the process will do with this configuration, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from quietmaker.core.fees import FeeRates
+from quietmaker.settings import Settings, effective_spread_formula, gate_params, percent_text
+from quietmaker.settings.text import plain
+from quietmaker.settings.trading import SymbolSettings
+
+
+def plan(settings: Settings, *, fees: FeeRates | None) -> list[tuple[str, str]]:
+    """Return the plan as titles and lines; the mode comes first, in capitals.
+
+    Args:
+        settings: what was configured.
+        fees: the account's rates; None where nobody knows them yet.
+    """
+    lines = [("mode", settings.mode.upper())]
+    if settings.mode == "paper":
+        paper = settings.paper
+        pace = "" if paper.speed == 1 else f", {plain(paper.speed)} times as fast"
+        seed = f", seed {paper.seed}" if paper.market == "synthetic" else ""
+        lines.append(("market", f"{paper.market}{seed}{pace}"))
+        lines.append(
+            ("fill model", f"{paper.fill_model}, orders take {plain(paper.order_latency_ms)} ms")
+        )
+        lines.append(("balances", ", ".join(f"{plain(n)} {c}" for c, n in paper.starting_balances)))
+    lines.append(("symbols", ", ".join(settings.universe.symbols)))
+    lines.append(("never entered", ", ".join(settings.universe.permanent_exclusions) or "none"))
+    lines.append(("fees", _fees(fees)))
+    for scope, chosen in settings.scopes():
+        lines += [(f"{scope}: {title}", text) for title, text in _of_scope(chosen, fees)]
+    return _only_differences(lines)
+
+
+def _fees(fees: FeeRates | None) -> str:
+    if fees is None:
+        return "not known yet"
+    return f"maker {percent_text(fees.maker)}, taker {percent_text(fees.taker)}"
+
+
+def _of_scope(chosen: SymbolSettings, fees: FeeRates | None) -> Iterable[tuple[str, str]]:
+    quote, exits, risk = chosen.quote, chosen.exits, chosen.risk
+    yield "spread", effective_spread_formula(gate_params(chosen.gates), fees)
+    sizes = " + ".join(map(plain, quote.level_sizes))
+    yield (
+        "quotes",
+        f"{' and '.join(quote.sides)}, {sizes} a side, at most {plain(quote.max_position)} held",
+    )
+    yield (
+        "exits",
+        f"break-even + {plain(exits.min_profit_pct)} %; after {plain(exits.max_lifetime_seconds)} s at "
+        f"break-even or, at a loss, {plain(exits.stale_patience_seconds)} s at the touch and then taken out; "
+        f"stop at -{plain(exits.stop_loss_pct)} %",
+    )
+    yield (
+        "limits",
+        f"order {plain(risk.max_order_notional)}, all symbols {plain(risk.max_exposure)}, daily loss "
+        f"{plain(risk.max_daily_loss)}, {risk.max_open_orders} open orders, "
+        f"{risk.max_orders_per_minute} orders a minute",
+    )
+
+
+def _only_differences(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out what a group or symbol shares with the defaults."""
+    usual = {text for title, text in lines if title.startswith("defaults: ")}
+    kept = []
+    for title, text in lines:
+        own = title.removeprefix("defaults: ")
+        if own != title or ": " not in title or text not in usual:
+            kept.append((own, text))
+    return kept
