@@ -36,6 +36,10 @@ class Verb:
 VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
         "config": Verb("supervisors.commands.config:config", "Check and show the configuration."),
+        "replay": Verb(
+            "supervisors.commands.replay:replay",
+            "Run a recorded or synthetic market, on a virtual clock.",
+        ),
         "version": Verb("supervisors.commands.version:version", "Show the version and the commit."),
     }
 )

@@ -1,1 +1,1 @@
-"""Replay: a recorded or synthetic market through the trading core and the matching core, on a virtual clock."""
+"""Replay: a recorded or synthetic market through trading core and matching core, on a virtual clock."""

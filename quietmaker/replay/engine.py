@@ -49,8 +49,8 @@ from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
 from quietmaker.exchange.models import FillModel
 from quietmaker.exchange.venue import Venue
-from quietmaker.ports import Rejected, UserFill, UserOrder
-from quietmaker.replay.columns import KIND_QUOTE, Columns
+from quietmaker.market.columns import KIND_QUOTE, Columns
+from quietmaker.ports import Balance, Rejected, UserFill, UserOrder
 from quietmaker.replay.stats import Stats
 
 DecisionSink = Callable[[Command], None]
@@ -64,6 +64,7 @@ class Setup:
     Attributes:
         params: configuration by symbol; exactly the symbols that are traded.
         balances: what the account starts with, by currency; the quote currency is shared out evenly.
+        excluded: rule by symbol for those that are never entered.
         seed: of the exchange's jitter.
     """
 
@@ -71,6 +72,7 @@ class Setup:
     params: Mapping[str, TraderParams]
     fees: FeeRates
     balances: Mapping[str, Decimal]
+    excluded: Mapping[str, str]
     latency: Latency
     seed: int
 
@@ -136,10 +138,9 @@ class Engine:
         """Return a symbol's trader, to look at."""
         return self._traders[symbol]
 
-    def balances(self) -> Mapping[str, Decimal]:
-        """Return what the account holds, holds included."""
-        account = self._core.account
-        return {currency: account.total(currency) for currency in account.currencies()}
+    def balances(self) -> Mapping[str, Balance]:
+        """Return what the account holds."""
+        return self._core.account.balances()
 
     # --- events ---------------------------------------------------------------------------------
 
@@ -156,9 +157,8 @@ class Engine:
         if not len(batch.at):
             return
         self._enter(batch.at[0])
-        known = [batch.symbols[i] if batch.symbols[i] in self._traders else None for i in range(len(batch.symbols))]
-        venues = [self._venues[s] if s is not None else None for s in known]
-        traders = [self._traders[s] if s is not None else None for s in known]
+        venues = [self._venues.get(symbol) for symbol in batch.symbols]
+        traders = [self._traders.get(symbol) for symbol in batch.symbols]
         core, taken = self._core, 0
         for at, index, kind, bid, bid_size, ask, ask_size, price, size, side in batch.rows():
             venue, trader = venues[index], traders[index]
@@ -175,8 +175,7 @@ class Engine:
                 commands = trader.on_trade(at, price)
             if commands:
                 self._do(trader, commands, at)
-            if trader.wake_at < self._alarm:
-                self._alarm = trader.wake_at
+            self._alarm = min(self._alarm, trader.wake_at)
         self.now = Instant(batch.at[-1])
         self.events += taken
 
@@ -245,8 +244,10 @@ class Engine:
             for event in (
                 FeesChanged(now=now, fees=setup.fees),
                 FundsChanged(now=now, quote=share, base=base),
-                EligibilityChanged(now=now, rule=None),
-                Recovered(now=now, orders=(), lots=(), round_trip=None, reason=None, next_sequence=1),
+                EligibilityChanged(now=now, rule=setup.excluded.get(symbol)),
+                Recovered(
+                    now=now, orders=(), lots=(), round_trip=None, reason=None, next_sequence=1
+                ),
             ):
                 self._do(trader, trader.on(event), now)
         self._alarm = min(trader.wake_at for trader in self._traders.values())
@@ -255,8 +256,12 @@ class Engine:
 
     def _on_result(self, result: Result, now: Instant) -> None:
         match result:
-            case UserOrder(symbol=symbol, client_id=client_id, move=move, reason=reason, filled=filled):
-                moved = OrderMoved(now=now, client_id=client_id, move=move, reason=reason, filled=filled)
+            case UserOrder(
+                symbol=symbol, client_id=client_id, move=move, reason=reason, filled=filled
+            ):
+                moved = OrderMoved(
+                    now=now, client_id=client_id, move=move, reason=reason, filled=filled
+                )
                 self._tell(symbol, moved)
             case UserFill(fill=fill):
                 self.stats.on_fill(fill)
