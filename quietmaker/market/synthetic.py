@@ -73,7 +73,7 @@ class SyntheticMarket:
             )
         self._profiles = [PROFILES[name] for name in names]
         self._seed = seed
-        self._start = start
+        self.start = start
         self._end = None if duration is None else start + duration
 
     def info(self) -> SourceInfo:
@@ -87,7 +87,7 @@ class SyntheticMarket:
 
     def events(self) -> Iterator[MarketEvent]:
         """Yield a snapshot of each book, then trades and deltas in order of time."""
-        streams = [_Stream(profile, self._seed, self._start) for profile in self._profiles]
+        streams = [_Stream(profile, self._seed, self.start) for profile in self._profiles]
         for stream in streams:
             yield stream.snapshot()
         queue = [(stream.next_at, place) for place, stream in enumerate(streams)]
