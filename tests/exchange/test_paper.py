@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
-from decimal import Decimal
 
 import pytest
 
@@ -19,15 +16,12 @@ from quietmaker.core.market import (
     TradePrint,
 )
 from quietmaker.core.orders import Move, OrderState, TimeInForce
-from quietmaker.core.units import MILLISECOND, SECOND, Instant, Nanos, Side
-from quietmaker.exchange.latency import Latency
+from quietmaker.core.units import MILLISECOND, SECOND, Instant, Side
 from quietmaker.exchange.models import DEFAULT_MODEL, FILL_MODELS
-from quietmaker.exchange.pacing import ThreadPacer
-from quietmaker.exchange.paper import PaperExchange
-from quietmaker.ports import Accepted, Rejected, UserEvent, UserOrder
+from quietmaker.ports import Accepted, Rejected, UserOrder
 from tests.exchange.rigs import NOW, rig
-from tests.exchange.sources import ListSource, candle, delta, elsewhere, snapshot, touch, trade
-from tests.exchange.support import BALANCES, FEES, OTHER, SYMBOL, buy, ioc, latency, sell
+from tests.exchange.sources import candle, delta, elsewhere, snapshot, touch, trade
+from tests.exchange.support import OTHER, SYMBOL, buy, ioc, latency, sell
 
 SELL, BUY = Side.SELL, Side.BUY
 
@@ -328,88 +322,3 @@ def test_a_closed_exchange_tells_nothing_and_still_answers() -> None:
     assert isinstance(r.exchange.submit(sell("a", 100, 5)), Accepted)
     r.run(10)
     assert len(heard.market) == told
-
-
-class WallClock:
-    """The real time."""
-
-    def now(self) -> Instant:
-        """Return the time of day."""
-        return Instant(time.time_ns())
-
-    def monotonic(self) -> Nanos:
-        """Return the time since some start."""
-        return Nanos(time.monotonic_ns())
-
-
-def threaded(tape: list[MarketEvent], *, timing: Latency, speed: int = 1) -> PaperExchange:
-    """Return a paper exchange with a thread of its own, in real time."""
-    return PaperExchange(
-        source=ListSource(tape),
-        clock=WallClock(),
-        fees=FEES,
-        balances=BALANCES,
-        model=FILL_MODELS["touch"],
-        latency=timing,
-        seed=1,
-        speed=Decimal(speed),
-        warmup=Nanos(0),
-        loop=False,
-    )
-
-
-def test_the_thread_delivers_orders_and_market_and_stops_cleanly() -> None:
-    tape: list[MarketEvent] = [touch(0, 99, 5, 100, 5)]
-    tape += [trade(n / 100, 99, 1, SELL) for n in range(1, 3000)]
-    exchange = threaded(tape, timing=latency(entry=MILLISECOND, response=MILLISECOND))
-    ready, filled = threading.Event(), threading.Event()
-    threads: set[str] = set()
-
-    def market(event: MarketEvent) -> None:
-        threads.add(threading.current_thread().name)
-        if isinstance(event, BookSnapshot):
-            ready.set()
-
-    def user(event: UserEvent) -> None:
-        threads.add(threading.current_thread().name)
-        if isinstance(event, UserOrder) and event.move is Move.FILLED:
-            filled.set()
-
-    exchange.start(market=market, user=user)
-    assert ready.wait(10)
-    assert isinstance(exchange.submit(buy("a", 99, 3)), Accepted)
-    assert filled.wait(10)
-    exchange.close()
-    assert threads == {"paper-exchange"}
-    assert "paper-exchange" not in {thread.name for thread in threading.enumerate()}
-
-
-def test_many_threads_may_trade_at_once() -> None:
-    tape: list[MarketEvent] = [touch(n / 1000, 99, 5, 100, 5 + n % 2) for n in range(20_000)]
-    exchange = threaded(tape, timing=latency(entry=MILLISECOND, jitter=MILLISECOND))
-    heard: list[UserEvent] = []
-    ready = threading.Event()
-    exchange.start(market=lambda _: ready.set(), user=heard.append)
-    assert ready.wait(10)
-
-    def work(name: str) -> None:
-        for n in range(10):
-            exchange.submit(buy(f"{name}{n}", 90, 5))
-            exchange.balances()
-        exchange.cancel([f"{name}{n}" for n in range(10)])
-
-    workers = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(20)
-    assert exchange.open_orders() == ()
-    assert exchange.balances()["USD"].available == 1000
-    exchange.close()
-
-
-def test_a_pacer_starts_once() -> None:
-    pacer = ThreadPacer(name="once")
-    pacer.close()
-    with pytest.raises(RuntimeError, match="build a new exchange"):
-        pacer.start(lambda: Nanos(SECOND))
