@@ -1,0 +1,50 @@
+# make run     the market maker on paper: no key, no account, nothing to set up
+# make test    everything: format, lint, types, import contracts, unit, property, scenario, integration
+# make install the virtual environment and the package, nothing started
+# make bench   benchmarks, one JSON line each
+# make fmt     format the code
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := quietmaker actors supervisors tests bench
+ARGS ?=
+
+.PHONY: run test install lint bench bench-compiled fmt docs clean
+
+run: install
+	@$(BIN)/quietmaker run $(ARGS)
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { \
+		echo "error: $(PYTHON) cannot make a virtual environment; install its venv module (Debian: python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: Python 3.11 or newer is needed; set PYTHON=..., remove $(VENV) and try again" >&2; exit 1; }
+	@echo "installing into $(VENV) ..." >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+lint: install
+	$(BIN)/ruff format --check --quiet $(SOURCES)
+	$(BIN)/ruff check --quiet $(SOURCES)
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --config setup.cfg --no-logo
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+bench: install
+	@for each in replay ledger calibrate; do $(BIN)/python -m bench.$$each || exit 1; done
+
+fmt: install
+	$(BIN)/ruff check --quiet --fix $(SOURCES) || true
+	$(BIN)/ruff format --quiet $(SOURCES)
+
+docs: install
+	$(BIN)/python -m quietmaker.settings.docs
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
