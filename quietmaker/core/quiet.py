@@ -101,18 +101,20 @@ def _around_orders(entries: EntryDesk, exits: ExitDesk, quoting: list[Ladder], h
             return here
         price = order.intent.price
         if ladder.side is Side.BUY:
-            if quote.improve_ticks > 0 and price <= high:
-                return here  # beside our own quote the wanted price is not monotone
             low, high = _centred(price - quote.improve_ticks, bid, reach)
+            if quote.improve_ticks > 0:
+                high = min(high, price - 1)  # at our own quote the wanted price is not monotone
         else:
-            if quote.improve_ticks > 0 and price >= far_low:
-                return here
             far_low, far_high = _centred(price + quote.improve_ticks, ask, reach)
+            if quote.improve_ticks > 0:
+                far_low = max(far_low, price + 1)
     leaving = exits.order
     if leaving is not None and leaving.intent.side is Side.SELL:
         far_low, far_high = _towards(leaving.intent.price, ask, reach)
     elif leaving is not None:
         low, high = _towards(leaving.intent.price, bid, reach)
+    if high < bid or far_low > ask:
+        return here
     return Box(max(1, low), high, max(far_low, high + 1), far_high)
 
 
