@@ -97,6 +97,11 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
     def _create_actor_inbox() -> Inbox:
         return Inbox()
 
+    @property
+    def alive(self) -> bool:
+        """Return whether the actor may still act: it has neither failed nor ended."""
+        return not self._failed.is_set() and not self.actor_stopped.is_set()
+
     # --- what subclasses say --------------------------------------------------------------------
 
     def begin(self) -> None:
@@ -161,7 +166,11 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
     # --- threads that belong to an actor ---------------------------------------------------------
 
     def guarded(self, work: Callable[P, None]) -> Callable[P, None]:
-        """Return `work` for a thread that belongs to this actor: its error is the actor's failure."""
+        """Return `work` for a thread that belongs to this actor: its error is the actor's failure.
+
+        After a failure nothing more is done: the supervisor waits for the actor to have ended before
+        it starts the next one.
+        """
 
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             if self._failed.is_set():
@@ -169,18 +178,22 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
             try:
                 work(*args, **kwargs)
             except Exception as error:  # noqa: BLE001 - reported to the supervisor
-                self._fail(error)
-                self.actor_ref.stop(block=False)
+                # Released in the actor's own thread: a stream cannot be stopped from its callback.
+                if self.actor_ref.is_alive():
+                    self.actor_ref.stop(block=False)
+                self._report(error)
 
         return run
 
     def _fail(self, error: BaseException) -> None:
-        """Release what is owned and report, once."""
-        if self._failed.is_set():
-            return
-        self._failed.set()
+        """Release what is owned, then report."""
         try:
             self.finish()
         except Exception as second:  # noqa: BLE001 - the first error is the one to report
             error.add_note(f"and releasing failed too: {second!r}")
-        self.around.report(Failure(name=self.around.name, urn=self.actor_urn, error=error))
+        self._report(error)
+
+    def _report(self, error: BaseException) -> None:
+        if not self._failed.is_set():
+            self._failed.set()
+            self.around.report(Failure(name=self.around.name, urn=self.actor_urn, error=error))

@@ -1,8 +1,8 @@
 """What actors tell one another: frozen, facts in the past tense, commands in the imperative.
 
 Nothing about an order may depend on a message alone: the fact is in the fact queue, in order and with a
-number, before the trader hears of it. `upto` and `known_trades` let a recovered trader tell what its
-books already hold from what is still to be applied.
+number, before the trader hears of it. `upto` lets a recovered trader tell what its books already hold
+from what is still to be applied.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from quietmaker.core.events import (
     Tick,
 )
 from quietmaker.core.market import StaleReason
-from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
+from quietmaker.core.units import Instant
 from quietmaker.ports import SymbolBooks
 
 
@@ -50,13 +50,11 @@ class Recover:
 
     Attributes:
         upto: the fact queue's number at which the books were read: lower ones are in them.
-        known_trades: executions that are in them whatever their number.
         setting: what else a trader must know before it decides, told first.
     """
 
     recovered: Recovered
     upto: int
-    known_trades: frozenset[str]
     setting: tuple[CandlesLoaded | EligibilityChanged | FeesChanged | FundsChanged, ...]
 
 
@@ -84,13 +82,22 @@ TraderMessage: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fence:
+    """A trader started: have it recovered once everything that an earlier life sent is answered."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveUnknown:
-    """Nobody knows whether the exchange took this order: ask until somebody does."""
+    """Nobody knows what became of this order: ask until somebody does."""
 
-    intent: Intent
+    symbol: str
+    client_id: str
+    decided_at: Instant
 
 
-GatewayMessage: TypeAlias = SubmitOrder | CancelOrder | ResolveUnknown | Tick
+GatewayMessage: TypeAlias = SubmitOrder | CancelOrder | Fence | ResolveUnknown | Tick
 
 # --- ledger writer ------------------------------------------------------------------------------
 
@@ -147,7 +154,13 @@ class BookBroke:
     reason: StaleReason
 
 
-FeedMessage: TypeAlias = BookBroke | Tick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockCompared:
+    """Our clock and the exchange's were compared; `skewed` when they are too far apart to trade on."""
+
+    skewed: bool
+
+
+FeedMessage: TypeAlias = BookBroke | ClockCompared | Tick
 ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick
-UserFeedMessage: TypeAlias = Tick

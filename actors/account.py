@@ -1,0 +1,143 @@
+"""What the account gives each symbol: fee rates, funds and product rules, polled and shared out.
+
+For now every symbol may spend an equal share of the quote currency it is priced in, holds included:
+the shares never add up to more than there is, and nobody borrows from a symbol that does not trade.
+What a symbol may sell is the base currency beyond the bot's own position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from actors.board import Board
+from quietmaker.core.events import FeesChanged, FundsChanged, ProductChanged
+from quietmaker.core.fees import FeeRates
+from quietmaker.core.product import Product
+from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Lots, Nanos
+from quietmaker.errors import QuietmakerError
+from quietmaker.ports import Balance, Exchange
+from quietmaker.telemetry.events import Event
+from quietmaker.telemetry.logs import Log
+
+POLL_EVERY: Final = Nanos(15 * SECOND)
+FAILURES_UNTIL_UNKNOWN: Final = 3
+QUANTUM: Final = Decimal("1e-8")
+T = TypeVar("T")
+Told = FeesChanged | FundsChanged | ProductChanged
+
+
+class Accounts:
+    """Asks the exchange for what changes slowly. Used by one thread.
+
+    Attributes:
+        fees: the rates last told; None while unknown.
+        balances: as last told; None while unknown.
+    """
+
+    def __init__(self, exchange: Exchange, products: Mapping[str, Product], board: Board) -> None:
+        """Know nothing yet; `products` are those that are traded."""
+        self._exchange = exchange
+        self._products = dict(products)
+        self._board = board
+        self._log = Log("account")
+        self._failures: dict[str, int] = {}
+        self._polled: Nanos | None = None
+        self.fees: FeeRates | None = None
+        self.balances: Mapping[str, Balance] | None = None
+
+    def known(
+        self, symbol: str, *, held: int, now: Instant
+    ) -> tuple[FeesChanged | FundsChanged, ...]:
+        """Return what a trader is told at its start, asking first if nothing is known.
+
+        Args:
+            symbol: the trader's.
+            held: lots of its position, negative for a short.
+            now: the time of the events.
+        """
+        if self.fees is None or self.balances is None:
+            self._ask()
+        return (
+            FeesChanged(now=now, fees=self.fees),
+            self._funds(symbol, held=held, now=now),
+        )
+
+    def poll(self, mono: Nanos, now: Instant) -> list[tuple[str, Told]]:
+        """Ask again when it is due; return whom to tell what."""
+        if self._polled is not None and mono - self._polled < POLL_EVERY:
+            return []
+        self._polled = mono
+        before = {symbol: self._board.view(symbol) for symbol in self._products}
+        fees = self.fees
+        self._ask()
+        told: list[tuple[str, Told]] = []
+        for symbol in self._products:
+            if self.fees != fees:
+                told.append((symbol, FeesChanged(now=now, fees=self.fees)))
+            view, was = self._board.view(symbol), before[symbol]
+            if view is None or was is None or not view.recovered:
+                continue
+            # A fill between the question and now would be counted twice: the next poll will do.
+            if view.held_lots == was.held_lots:
+                told.append((symbol, self._funds(symbol, held=view.held_lots, now=now)))
+        told.extend(self._changed_products(now))
+        return told
+
+    def _ask(self) -> None:
+        self.fees = self._try("fees", self._exchange.fees, self.fees)
+        self.balances = self._try("balances", self._exchange.balances, self.balances)
+
+    def _try(self, what: str, ask: Callable[[], T], last: T | None) -> T | None:
+        """Return the answer; the last one for a while when there is none, then None."""
+        try:
+            answer = ask()
+        except QuietmakerError as error:
+            failures = self._failures[what] = self._failures.get(what, 0) + 1
+            self._log.warning(
+                Event.ALERT, f"{what} cannot be asked for: {error}", failures=failures
+            )
+            return last if failures < FAILURES_UNTIL_UNKNOWN else None
+        self._failures[what] = 0
+        return answer
+
+    def _funds(self, symbol: str, *, held: int, now: Instant) -> FundsChanged:
+        if self.balances is None:
+            return FundsChanged(now=now, quote=None, base=None)
+        product = self._products[symbol]
+        quote = self._total(product.quote)
+        sharers = sum(other.quote == product.quote for other in self._products.values())
+        share = _floor(quote, sharers)
+        spare = EXACT.subtract(self._total(product.base), product.size(max(held, 0)))
+        base = product.floor_lots(max(spare, ZERO))
+        return FundsChanged(now=now, quote=share, base=Lots(base))
+
+    def _total(self, currency: str) -> Decimal:
+        balance = (self.balances or {}).get(currency)
+        return ZERO if balance is None else EXACT.add(balance.available, balance.hold)
+
+    def _changed_products(self, now: Instant) -> list[tuple[str, ProductChanged]]:
+        try:
+            offered = self._exchange.products()
+        except QuietmakerError as error:
+            self._log.warning(Event.ALERT, f"products cannot be asked for: {error}")
+            return []
+        told: list[tuple[str, ProductChanged]] = []
+        for symbol, product in self._products.items():
+            found = offered.get(symbol, replace(product, untradable="delisted"))
+            if found == product:
+                continue
+            if (found.tick, found.lot) != (product.tick, product.lot):
+                # Ticks and lots of open orders and stored facts would change their meaning.
+                found = replace(product, untradable="increments_changed")
+            if found != product:
+                self._products[symbol] = found
+                told.append((symbol, ProductChanged(now=now, product=found)))
+        return told
+
+
+def _floor(amount: Decimal, parts: int) -> Decimal:
+    """Return an equal part, rounded down to the eighth decimal."""
+    return EXACT.multiply(Decimal(int(amount // QUANTUM) // parts), QUANTUM)

@@ -1,0 +1,285 @@
+"""The market feed: owns the streams, keeps the books, conflates for the traders.
+
+The books live where the stream's thread can reach them without a mailbox in between (`Intake`): a
+delta may not be dropped, and a backlog of deltas would be a backlog of stale touches. The actor starts
+and stops the streams, notices silence, and asks for fresh snapshots.
+
+A book that breaks is first told to its trader, then asked for again (G10: stop quoting, then heal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from actors.address import Tellable
+from actors.base import BaseActor, Surroundings
+from actors.conflate import MarketSlot
+from actors.protocol import BookBroke, ClockCompared, FeedMessage, ReconcilerMessage, StreamsStarted
+from quietmaker.core.book import Book, BookOutcome, Touch
+from quietmaker.core.events import DataLost, Tick, TouchChanged
+from quietmaker.core.market import (
+    BookDelta,
+    BookSnapshot,
+    CandleBar,
+    FeedLost,
+    MarketEvent,
+    StaleReason,
+    TouchQuote,
+    TradePrint,
+)
+from quietmaker.core.units import SECOND, Instant, Nanos
+from quietmaker.ports import Clock, Streams, UserEvent
+from quietmaker.telemetry.events import Event
+from quietmaker.telemetry.logs import Log
+from quietmaker.telemetry.metrics import MarketKind, Metrics
+
+CHANNEL_SILENCE: Final = Nanos(10 * SECOND)
+"""No event of any symbol for so long: the channel is dead, whatever the socket says."""
+SYMBOL_SILENCE: Final = Nanos(120 * SECOND)
+"""Thin products are quiet for minutes; a book that changes nothing for longer is asked for again."""
+RESYNC_PAUSE: Final = Nanos(5 * SECOND)
+
+
+class Line:
+    """One symbol's market, as the stream's thread sees it.
+
+    Attributes:
+        heard: monotonic time of its latest event.
+        lost: why the book cannot be trusted, None when it can.
+        down: the source says that nothing will come until it reconnects; silence is then no news.
+    """
+
+    __slots__ = ("book", "deep", "down", "heard", "lost", "slot")
+
+    def __init__(self, slot: MarketSlot, now: Nanos) -> None:
+        """Start without a book."""
+        self.book = Book()
+        self.slot = slot
+        self.heard: int = now
+        self.lost: StaleReason | None = None
+        self.deep = False
+        self.down = False
+
+
+class Intake:
+    """The callback of the market stream. Runs in the stream's thread; books and slots, nothing else.
+
+    Attributes:
+        lines: by symbol.
+        heard: monotonic time of the latest event.
+        skewed: the clocks disagree; touches are kept back until they agree again.
+    """
+
+    def __init__(
+        self,
+        slots: Mapping[str, MarketSlot],
+        *,
+        clock: Clock,
+        broke: Callable[[BookBroke], None],
+        metrics: Metrics,
+    ) -> None:
+        """Listen for these symbols.
+
+        Args:
+            slots: by symbol; events of others are passed over.
+            clock: for the time at which something was heard.
+            broke: told, after the trader, that a book needs a snapshot.
+            metrics: counts events.
+        """
+        now = clock.monotonic()
+        self.lines = {symbol: Line(slot, now) for symbol, slot in slots.items()}
+        self.heard: int = now
+        self.skewed = False
+        self._clock = clock
+        self._broke = broke
+        self._metrics = metrics
+        self._log = Log("feed")
+
+    def __call__(self, event: MarketEvent) -> None:
+        """Take one event."""
+        line = self.lines.get(event.symbol)
+        if line is None:
+            return
+        now = self._clock.now()
+        self.heard = line.heard = self._clock.monotonic()
+        match event:
+            case TouchQuote():
+                self._metrics.market_event(MarketKind.TOUCH, now)
+                if not line.deep:
+                    self._touch(line, event.symbol, event, now)
+            case BookSnapshot():
+                self._metrics.market_event(MarketKind.SNAPSHOT, now)
+                line.deep = True
+                self._judge(line, event.symbol, line.book.snapshot(event), now)
+            case BookDelta():
+                self._metrics.market_event(MarketKind.DELTA, now)
+                self._judge(line, event.symbol, line.book.delta(event), now)
+            case TradePrint():
+                self._metrics.market_event(MarketKind.TRADE, now)
+                line.slot.put_trade(_known(event.at, now), event.price)
+            case CandleBar():
+                self._metrics.market_event(MarketKind.CANDLE, now)
+                line.slot.put_candle(event)
+            case FeedLost(reason=reason):
+                line.down = reason is StaleReason.DISCONNECTED
+                self.lose(event.symbol, reason)
+            case _:
+                assert_never(event)
+
+    def lose(self, symbol: str, reason: StaleReason) -> None:
+        """Tell the trader that its book is not to be trusted, then have it asked for."""
+        line = self.lines[symbol]
+        line.book.lose(reason)
+        line.deep = False
+        if line.lost is not reason:
+            line.lost = reason
+            self._metrics.market_data_lost(reason)
+            self._log.warning(
+                Event.MARKET_DATA_LOST, f"{symbol}: {reason.value}", symbol=symbol, reason=reason
+            )
+        line.slot.put_lost(DataLost(now=self._clock.now(), reason=reason))
+        if not line.down:
+            self._broke(BookBroke(symbol=symbol, reason=reason))
+
+    def _judge(self, line: Line, symbol: str, outcome: BookOutcome, now: Instant) -> None:
+        match outcome:
+            case BookOutcome.APPLIED:
+                self._touch(line, symbol, line.book.touch(), now)
+            case BookOutcome.CROSSED:
+                self.lose(symbol, StaleReason.CROSSED)
+            case BookOutcome.INVALID:
+                self.lose(symbol, StaleReason.GAP)
+            case BookOutcome.STALE:
+                pass  # no snapshot yet, or none since it was lost: asked for already
+            case _:
+                assert_never(outcome)
+
+    def _touch(self, line: Line, symbol: str, touch: Touch | TouchQuote, now: Instant) -> None:
+        if self._healed(line, symbol):
+            line.slot.put_touch(
+                TouchChanged(
+                    now=now,
+                    bid=touch.bid,
+                    bid_size=touch.bid_size,
+                    ask=touch.ask,
+                    ask_size=touch.ask_size,
+                )
+            )
+
+    def _healed(self, line: Line, symbol: str) -> bool:
+        """Trust the book again, if nothing else speaks against it."""
+        line.down = False
+        if self.skewed:
+            return False
+        if line.lost is None:
+            return True
+        self._log.info(
+            Event.MARKET_DATA_RESUMED, f"{symbol}: after {line.lost.value}", symbol=symbol
+        )
+        line.lost = None
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedLinks:
+    """What the feed works with."""
+
+    streams: Streams
+    slots: Mapping[str, MarketSlot]
+    user: Callable[[UserEvent], None]
+    reconciler: Tellable[ReconcilerMessage]
+    metrics: Metrics
+    clock: Clock
+
+
+class MarketFeed(BaseActor[FeedMessage]):
+    """Owns the streams.
+
+    Attributes:
+        intake: what the stream's thread calls.
+    """
+
+    def __init__(self, around: Surroundings, links: FeedLinks) -> None:
+        """Prepare; nothing is delivered yet."""
+        super().__init__(around)
+        self._links = links
+        self._asked: dict[str, Nanos] = {}
+        self.intake = Intake(
+            links.slots, clock=links.clock, broke=self._tell_self, metrics=links.metrics
+        )
+
+    def begin(self) -> None:
+        """Let the streams deliver, and have what happened before them asked for."""
+        self._links.streams.start(
+            market=self.guarded(self.intake), user=self.guarded(self._links.user)
+        )
+        self._links.reconciler.tell(StreamsStarted())
+
+    def finish(self) -> None:
+        """Let them deliver no more; books of this life are worth nothing."""
+        self._links.streams.stop()
+        for line in self.intake.lines.values():
+            line.slot.put_lost(
+                DataLost(now=self._links.clock.now(), reason=StaleReason.DISCONNECTED)
+            )
+
+    def receive(self, message: FeedMessage) -> None:
+        """Ask for snapshots, and listen for silence."""
+        match message:
+            case BookBroke():
+                self._resync(message.symbol)
+            case ClockCompared():
+                self._compared(message.skewed)
+            case Tick():
+                self._listen()
+            case _:
+                assert_never(message)
+
+    def _tell_self(self, message: BookBroke) -> None:
+        if self.actor_ref.is_alive():
+            self.actor_ref.tell(message)
+
+    def _resync(self, symbol: str) -> None:
+        """Ask for a snapshot, not again before a pause; a tick comes back to what is still broken."""
+        now, asked = self.around.monotonic(), self._asked.get(symbol)
+        if asked is not None and now - asked < RESYNC_PAUSE:
+            return
+        self._asked[symbol] = now
+        self._links.streams.resync(symbol)
+
+    def _compared(self, skewed: bool) -> None:
+        was, self.intake.skewed = self.intake.skewed, skewed
+        for symbol, line in self.intake.lines.items():
+            if skewed and line.lost is not StaleReason.CLOCK_SKEW and not line.down:
+                self.intake.lose(symbol, StaleReason.CLOCK_SKEW)
+            elif was and not skewed and not line.down:
+                self._asked.pop(symbol, None)
+                self._resync(symbol)
+
+    def _listen(self) -> None:
+        now, intake = self.around.monotonic(), self.intake
+        quiet = [line for line in intake.lines.values() if not line.down]
+        if quiet and now - intake.heard > CHANNEL_SILENCE:
+            self._silent(intake.lines)
+            return
+        self._silent(
+            symbol for symbol, line in intake.lines.items() if now - line.heard > SYMBOL_SILENCE
+        )
+        for symbol, line in intake.lines.items():
+            if line.lost is not None and not line.down:
+                self._resync(symbol)
+
+    def _silent(self, symbols: Iterable[str]) -> None:
+        for symbol in symbols:
+            line = self.intake.lines[symbol]
+            if line.lost is None and not line.down:
+                self.intake.lose(symbol, StaleReason.SILENT)
+            elif not line.down:
+                self._resync(symbol)
+
+
+def _known(at: Instant, now: Instant) -> Instant:
+    """Return the exchange's time of a trade, but never one from the future: it would stay for good."""
+    return at if at <= now else now

@@ -1,0 +1,408 @@
+"""The order gateway: the only sender. Written before sent, and unknown is neither failed nor zero.
+
+* The kill switch is a flag that is looked at before every send: entries are refused, exits and
+  cancellations go on.
+* An intent is durable before its request leaves. When the ledger is away nothing is sent: an entry is
+  reported as rejected for `ledger_unavailable`, and so is an exit, which its trader then tries again.
+* A request without an answer is unknown. The exchange is asked until it knows, with growing pauses;
+  `NOT_FOUND` is told once it has answered so twice, the second time well after the request, because a
+  request may arrive late and a query may be served by a replica that is behind.
+* Cancellations are gathered while one request is under way. A refused one is normal: the order itself
+  is asked for, and what it says is told. A refusal of an order that still works is told once in a
+  while only: its trader would ask again at once, and the exchange refuse again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, TypeVar, assert_never
+
+from actors.address import Tellable
+from actors.base import BaseActor, Surroundings
+from actors.facts import FactQueue
+from actors.lanes import Job, Runner
+from actors.news import MOVE_TO, Newsroom
+from actors.protocol import (
+    Fence,
+    GatewayMessage,
+    ReconcilerMessage,
+    RecoverSymbol,
+    ResolveUnknown,
+)
+from actors.switch import KillSwitch
+from quietmaker.core.commands import CancelOrder, SubmitOrder
+from quietmaker.core.events import Tick
+from quietmaker.core.orders import TERMINAL, Intent, Move, Purpose
+from quietmaker.core.product import Product
+from quietmaker.core.units import SECOND, Instant, Nanos
+from quietmaker.errors import LedgerError, LedgerUnavailable, QuietmakerError
+from quietmaker.ports import (
+    Accepted,
+    Clock,
+    Exchange,
+    Ledger,
+    OrderFact,
+    Rejected,
+    SubmitOutcome,
+    Unknown,
+)
+from quietmaker.telemetry.events import Event
+from quietmaker.telemetry.logs import Log
+from quietmaker.telemetry.metrics import LedgerOperation, Metrics
+
+CANCEL_BATCH: Final = 100
+"""Order ids in one cancel request; Coinbase takes no more."""
+FIRST_ASK: Final = Nanos(SECOND // 4)
+LONGEST_PAUSE: Final = Nanos(15 * SECOND)
+NOT_FOUND_AFTER: Final = Nanos(3 * SECOND)
+LEDGER_UNAVAILABLE: Final = "ledger_unavailable"
+LEDGER_REFUSED: Final = "ledger_refused"
+KILL_SWITCH: Final = "kill_switch"
+_CANCELS: Final = "cancels"
+T = TypeVar("T")
+REFUSAL_PAUSE: Final = Nanos(5 * SECOND)
+LONG_AGO: Final = Nanos(86_400 * SECOND)
+"""How far back executions of an adopted order are looked for."""
+REMEMBERED: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayLinks:
+    """What the gateway works with."""
+
+    exchange: Exchange
+    ledger: Ledger
+    reconciler: Tellable[ReconcilerMessage]
+    facts: FactQueue
+    news: Newsroom
+    kill: KillSwitch
+    runner: Runner
+    products: Mapping[str, Product]
+    metrics: Metrics
+    clock: Clock
+
+
+@dataclass(slots=True)
+class _Question:
+    """An order whose outcome nobody knows. Times are monotonic, but for that of the decision."""
+
+    symbol: str
+    client_id: str
+    decided_at: Instant
+    since: int
+    due: int
+    pause: int
+    missing: int = 0
+    asking: bool = False
+
+
+class OrderGateway(BaseActor[GatewayMessage]):
+    """Sends orders and cancellations, and asks for what nobody knows."""
+
+    def __init__(self, around: Surroundings, links: GatewayLinks) -> None:
+        """Prepare; nothing was sent yet."""
+        super().__init__(around)
+        self._links = links
+        self._log = Log("gateway")
+        self._questions: dict[str, _Question] = {}
+        self._cancels: deque[CancelOrder] = deque()
+        self._decided: dict[str, Instant] = {}
+        self._refusal_told: dict[str, Nanos] = {}
+        self.me: Tellable[GatewayMessage] | None = None
+
+    def begin(self) -> None:
+        """Know oneself, to hear from the lanes."""
+        self.me = _Self(self)
+
+    def finish(self) -> None:
+        """Send nothing any more that has not begun."""
+        self._links.runner.close()
+
+    def receive(self, message: GatewayMessage) -> None:
+        """Hand the request to its symbol's lane; nothing blocks here."""
+        match message:
+            case SubmitOrder(intent=intent):
+                self._run(intent.symbol, partial(self._send, intent))
+            case CancelOrder():
+                self._cancels.append(message)
+                self._run(_CANCELS, self._cancel_some)
+            case Fence(symbol=symbol):
+                # Behind every earlier request of the symbol, in its own lane.
+                self._run(symbol, partial(self._fence, symbol))
+            case ResolveUnknown():
+                self._ask_about(message)
+            case Tick():
+                self._ask_due()
+            case _:
+                assert_never(message)
+
+    def _run(self, key: str, job: Job) -> None:
+        self._links.runner.run(key, self.guarded(job))
+
+    def _fence(self, symbol: str) -> None:
+        self._links.reconciler.tell(RecoverSymbol(symbol=symbol))
+
+    # --- sending --------------------------------------------------------------------------------
+
+    def _send(self, intent: Intent) -> None:
+        if self._stopped_by_switch(intent, stored=False) or not self._write(intent):
+            return
+        # Looked at again: the ledger may have taken its time, and another gateway our place.
+        if not self.alive or self._stopped_by_switch(intent, stored=True):
+            return
+        links = self._links
+        _keep(self._decided, intent.client_id, intent.decided_at)
+        links.facts.put(_fact(links.clock.now(), intent, "sent"))
+        links.metrics.order_submitted(intent)
+        product = links.products[intent.symbol]
+        self._log.info(
+            Event.ORDER_SUBMITTED,
+            f"{intent.side.value} {product.size(intent.size)} at {product.price(intent.price)}",
+            symbol=intent.symbol,
+            client_order_id=intent.client_id,
+            purpose=intent.purpose,
+            reason=intent.exit_reason,
+        )
+        began = self.around.monotonic()
+        outcome = links.exchange.submit(intent)
+        links.metrics.submit_answered((self.around.monotonic() - began) / SECOND)
+        self._answered(intent, outcome)
+
+    def _stopped_by_switch(self, intent: Intent, *, stored: bool) -> bool:
+        kill = self._links.kill
+        if not kill.is_set or intent.purpose is Purpose.EXIT:
+            return False
+        self._refuse(intent, f"{KILL_SWITCH}: {kill.reason}", stored=stored)
+        return True
+
+    def _write(self, intent: Intent) -> bool:
+        """Make the intent durable; False, and refused, when it cannot be."""
+        links, began = self._links, self.around.monotonic()
+        reason = ""
+        try:
+            links.ledger.write_intent(intent)
+        except LedgerUnavailable as error:
+            reason, text = LEDGER_UNAVAILABLE, str(error)
+        except LedgerError as error:
+            reason, text = LEDGER_REFUSED, str(error)
+        seconds = (self.around.monotonic() - began) / SECOND
+        links.metrics.ledger_write(LedgerOperation.INTENT, seconds, ok=not reason)
+        if reason:
+            self._log.error(
+                Event.LEDGER_UNAVAILABLE,
+                f"{intent.client_id} is not sent: {text}",
+                symbol=intent.symbol,
+                client_order_id=intent.client_id,
+            )
+            self._refuse(intent, reason, stored=False)
+        return not reason
+
+    def _refuse(self, intent: Intent, reason: str, *, stored: bool) -> None:
+        """Tell that it was not taken; the ledger hears of it only if it holds the intent."""
+        self._links.metrics.order_rejected(reason.partition(":")[0])
+        self._links.news.moved(
+            intent.symbol, intent.client_id, Move.REJECTED, reason=reason, stored=stored
+        )
+
+    def _answered(self, intent: Intent, outcome: SubmitOutcome) -> None:
+        links, symbol, client_id = self._links, intent.symbol, intent.client_id
+        match outcome:
+            case Accepted(order_id=order_id):
+                links.news.moved(symbol, client_id, Move.ACCEPTED, order_id=order_id)
+            case Rejected(reason=reason):
+                self._log.info(
+                    Event.ORDER_REJECTED,
+                    f"{client_id}: {reason}",
+                    symbol=symbol,
+                    client_order_id=client_id,
+                    reason=reason,
+                )
+                self._refuse(intent, reason, stored=True)
+            case Unknown(detail=detail):
+                links.metrics.order_unknown()
+                self._log.warning(
+                    Event.ORDER_UNKNOWN,
+                    f"{client_id}: {detail}",
+                    symbol=symbol,
+                    client_order_id=client_id,
+                )
+                links.news.moved(symbol, client_id, Move.OUTCOME_UNKNOWN, reason=detail)
+                self._tell_self(_unknown(intent))
+            case _:
+                assert_never(outcome)
+
+    def _tell_self(self, message: GatewayMessage) -> None:
+        if self.me is not None:
+            self.me.tell(message)
+
+    # --- cancelling -----------------------------------------------------------------------------
+
+    def _cancel_some(self) -> None:
+        """Cancel what was gathered; the later jobs of a gathered batch find nothing left."""
+        batch: dict[str, CancelOrder] = {}
+        while self._cancels and len(batch) < CANCEL_BATCH:
+            command = self._cancels.popleft()
+            batch[command.client_id] = command
+        if not batch:
+            return
+        links, now = self._links, self._links.clock.now()
+        for command in batch.values():
+            links.metrics.cancel_requested(command.reason)
+            links.facts.put(
+                OrderFact(
+                    at=now,
+                    client_id=command.client_id,
+                    symbol=command.symbol,
+                    what=Move.CANCEL_SENT.value,
+                    order_id=None,
+                    reason="",
+                    cancel_reason=command.reason,
+                )
+            )
+        self._log.debug(Event.CANCEL_REQUESTED, f"{len(batch)} orders", orders=tuple(batch))
+        try:
+            outcomes = links.exchange.cancel(tuple(batch))
+        except QuietmakerError as error:
+            # Nobody knows whether it arrived; the traders ask again for what is still open.
+            self._log.warning(Event.CANCEL_REQUESTED, f"{len(batch)} orders: {error}")
+            return
+        for outcome in outcomes:
+            if outcome.client_id in batch and outcome.reason is not None:
+                self._refused_cancel(batch[outcome.client_id], outcome.reason)
+
+    def _refused_cancel(self, command: CancelOrder, reason: str) -> None:
+        """Tell the truth about an order that could not be cancelled: ended, unheard of, or working."""
+        news, symbol, client_id = self._links.news, command.symbol, command.client_id
+        decided = self._decided.get(client_id, Instant(command.now - LONG_AGO))
+        try:
+            report = self._links.exchange.order(client_id)
+        except QuietmakerError as error:
+            self._unanswered(symbol, client_id, error)
+            return
+        if report is None:
+            news.moved(symbol, client_id, Move.NOT_FOUND, reason=reason)
+            self._tell_self(ResolveUnknown(symbol=symbol, client_id=client_id, decided_at=decided))
+        elif report.state in TERMINAL:
+            news.reported(report)
+            if report.filled:
+                self._missed_fills(client_id, since=decided)
+        else:
+            now, told = self.around.monotonic(), self._refusal_told.get(client_id)
+            if told is None or now - told >= REFUSAL_PAUSE:
+                _keep(self._refusal_told, client_id, now)
+                news.moved(symbol, client_id, Move.CANCEL_REFUSED, reason=reason)
+
+    def _unanswered(self, symbol: str, client_id: str, error: QuietmakerError) -> None:
+        self._log.warning(
+            Event.ORDER_UNKNOWN,
+            f"{client_id} could not be asked for: {error}",
+            symbol=symbol,
+            client_order_id=client_id,
+        )
+
+    # --- asking for the unknown -----------------------------------------------------------------
+
+    def _ask_about(self, message: ResolveUnknown) -> None:
+        now = self.around.monotonic()
+        question = _Question(
+            symbol=message.symbol,
+            client_id=message.client_id,
+            decided_at=message.decided_at,
+            since=now,
+            due=now + FIRST_ASK,
+            pause=FIRST_ASK,
+        )
+        self._questions.setdefault(message.client_id, question)
+
+    def _ask_due(self) -> None:
+        now = self.around.monotonic()
+        for question in list(self._questions.values()):
+            if question.due <= now and not question.asking:
+                question.asking = True
+                self._run(question.symbol, partial(self._ask, question))
+
+    def _ask(self, question: _Question) -> None:
+        if self._outcome_known(question):
+            self._questions.pop(question.client_id, None)
+            return
+        question.pause = min(2 * question.pause, LONGEST_PAUSE)
+        question.due = self.around.monotonic() + question.pause
+        question.asking = False
+
+    def _outcome_known(self, question: _Question) -> bool:
+        """Ask the exchange once; return whether the outcome is known and told."""
+        symbol, client_id, news = question.symbol, question.client_id, self._links.news
+        try:
+            report = self._links.exchange.order(client_id)
+        except QuietmakerError as error:
+            self._unanswered(symbol, client_id, error)
+            return False
+        if report is None:
+            question.missing += 1
+            late = self.around.monotonic() - question.since >= NOT_FOUND_AFTER
+            if question.missing < 2 or not late:
+                return False
+            news.moved(symbol, client_id, Move.NOT_FOUND, reason="the exchange never had it")
+            return True
+        if MOVE_TO[report.state] is Move.OUTCOME_UNKNOWN:
+            return False
+        news.reported(report)
+        if report.filled:
+            self._missed_fills(client_id, since=question.decided_at)
+        return True
+
+    def _missed_fills(self, client_id: str, *, since: Instant) -> None:
+        """Tell the executions that the stream may not have told; repeats are recognised by their id."""
+        try:
+            fills = self._links.exchange.fills(since)
+        except QuietmakerError as error:
+            self._log.warning(
+                Event.ORDER_UNKNOWN,
+                f"fills cannot be asked for: {error}",
+                client_order_id=client_id,
+            )
+            return
+        for told in fills:
+            if told.fill.client_id == client_id:
+                self._links.news.filled(told.fill)
+
+
+class _Self:
+    """The gateway as its lanes reach it: a job may outlive the actor, and then tells nobody."""
+
+    def __init__(self, actor: OrderGateway) -> None:
+        self._ref = actor.actor_ref
+
+    def tell(self, message: GatewayMessage, /) -> bool:
+        if not self._ref.is_alive():
+            return False
+        self._ref.tell(message)
+        return True
+
+
+def _unknown(intent: Intent) -> ResolveUnknown:
+    return ResolveUnknown(
+        symbol=intent.symbol, client_id=intent.client_id, decided_at=intent.decided_at
+    )
+
+
+def _keep(memory: dict[str, T], key: str, value: T) -> None:
+    """Remember something of an order; the oldest is forgotten."""
+    memory[key] = value
+    if len(memory) > REMEMBERED:
+        memory.pop(next(iter(memory)), None)
+
+
+def _fact(now: Instant, intent: Intent, what: str) -> OrderFact:
+    return OrderFact(
+        at=now,
+        client_id=intent.client_id,
+        symbol=intent.symbol,
+        what=what,
+        order_id=None,
+        reason="",
+        cancel_reason=None,
+    )

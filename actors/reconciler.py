@@ -1,0 +1,308 @@
+"""The reconciler: boot is recovery, and so is the restart of a trader.
+
+For a symbol that asks: read the books (through the writer, so that every fact queued before is in
+them), compare each unsettled order with the exchange, write what the books do not know yet, read them
+again, and tell the trader `Recover`. Nothing is quoted before.
+
+* An order that the exchange does not know is `NOT_FOUND` twice and thereby failed, but only once its
+  request is old enough to have arrived.
+* An open order that the books do not know is left alone and reported: it is somebody else's.
+* While the exchange or the ledger cannot be asked, the symbol waits, with growing pauses.
+
+After the streams began, and every minute, the executions that they may have missed are asked for.
+Fees, funds and products are polled; what cannot be had three times in a row is told as unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, assert_never
+
+from actors.account import Accounts
+from actors.address import Tellable
+from actors.base import BaseActor, Surroundings
+from actors.facts import FactQueue
+from actors.news import MOVE_TO, Newsroom
+from actors.protocol import (
+    BooksRead,
+    LedgerMessage,
+    ReadBooks,
+    ReconcilerMessage,
+    Recover,
+    RecoverSymbol,
+    StreamsStarted,
+    TraderMessage,
+)
+from quietmaker.core.events import CandlesLoaded, EligibilityChanged, Recovered, Tick
+from quietmaker.core.orders import TERMINAL, Fill, Move, OrderState, Working
+from quietmaker.core.product import Product
+from quietmaker.core.units import SECOND, Instant, Lots, Nanos
+from quietmaker.errors import QuietmakerError
+from quietmaker.ports import Clock, Exchange, LedgerFact, OrderFact, SymbolBooks
+from quietmaker.telemetry.events import Event
+from quietmaker.telemetry.logs import Log
+
+ARRIVED_AFTER: Final = Nanos(3 * SECOND)
+"""A request that was sent longer ago has arrived, or never will."""
+FIRST_PAUSE: Final = Nanos(SECOND // 2)
+LONGEST_PAUSE: Final = Nanos(15 * SECOND)
+SWEEP_EVERY: Final = Nanos(60 * SECOND)
+OVERLAP: Final = Nanos(60 * SECOND)
+"""Executions are asked for from this long before the oldest order they can belong to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconcilerLinks:
+    """What the reconciler works with.
+
+    Attributes:
+        exclusion: the rule by which a symbol is never entered, None when there is none.
+    """
+
+    exchange: Exchange
+    ledger: Tellable[LedgerMessage]
+    traders: Mapping[str, Tellable[TraderMessage]]
+    products: Mapping[str, Product]
+    facts: FactQueue
+    news: Newsroom
+    accounts: Accounts
+    exclusion: Callable[[str], str | None]
+    clock: Clock
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One round of reading and comparing.
+
+    Attributes:
+        compared: whether the exchange was asked; the books are then read once more, and told.
+        known_trades: executions that are in those books.
+    """
+
+    token: int
+    symbols: set[str]
+    compared: bool = False
+    sweep: bool = False
+    known_trades: set[str] = field(default_factory=set)
+
+
+class Reconciler(BaseActor[ReconcilerMessage]):
+    """Brings books and exchange together, one pass at a time."""
+
+    def __init__(self, around: Surroundings, links: ReconcilerLinks) -> None:
+        """Prepare; traders ask when they start."""
+        super().__init__(around)
+        self._links = links
+        self._log = Log("reconciler")
+        self._wanted: set[str] = set()
+        self._sweep_wanted = False
+        self._pass: _Pass | None = None
+        self._token = 0
+        self._pause: Nanos = FIRST_PAUSE
+        self._again_at = 0
+        self._swept_at: int | None = None
+        self._foreign: set[str] = set()
+
+    def receive(self, message: ReconcilerMessage) -> None:
+        """Collect what is wanted; start a pass when none is under way."""
+        match message:
+            case RecoverSymbol(symbol=symbol):
+                self._wanted.add(symbol)
+            case StreamsStarted():
+                self._sweep_wanted = True
+            case BooksRead():
+                self._on_books(message)
+            case Tick(now=now):
+                self._on_tick(now)
+            case _:
+                assert_never(message)
+        self._start()
+
+    def _on_tick(self, now: Instant) -> None:
+        mono = self.around.monotonic()
+        if self._swept_at is not None and mono - self._swept_at >= SWEEP_EVERY:
+            self._sweep_wanted = True
+        for symbol, event in self._links.accounts.poll(mono, now):
+            self._links.traders[symbol].tell(event)
+
+    def _start(self) -> None:
+        if self._pass is not None or self.around.monotonic() < self._again_at:
+            return
+        if self._wanted:
+            self._read(_Pass(self._next(), set(self._wanted)))
+        elif self._sweep_wanted:
+            self._sweep_wanted = False
+            self._read(_Pass(self._next(), set(self._links.products), sweep=True))
+
+    def _next(self) -> int:
+        self._token += 1
+        return self._token
+
+    def _read(self, work: _Pass) -> None:
+        products = {s: self._links.products[s] for s in work.symbols}
+        asked = self._links.ledger.tell(ReadBooks(token=work.token, products=products))
+        # A writer that is being restarted is asked again after a pause.
+        self._pass = work if asked else None
+        if not asked:
+            self._later()
+
+    def _on_books(self, message: BooksRead) -> None:
+        work = self._pass
+        if work is None or work.token != message.token:
+            return  # of a pass that was given up
+        self._pass = None
+        if work.compared:
+            self._tell(work, message)
+            return
+        try:
+            complete = self._compare(work, message.books)
+        except QuietmakerError as error:
+            self._log.warning(Event.ALERT, f"the exchange cannot be compared with: {error}")
+            complete = False
+        if not complete:
+            self._later()
+            return
+        self._pause = FIRST_PAUSE
+        if work.sweep:
+            self._swept_at = self.around.monotonic()
+            return
+        work.compared, work.token = True, self._next()
+        self._read(work)
+
+    def _later(self) -> None:
+        """Come back to what is wanted after a pause."""
+        self._again_at = self.around.monotonic() + self._pause
+        self._pause = Nanos(min(2 * self._pause, LONGEST_PAUSE))
+
+    # --- comparing ------------------------------------------------------------------------------
+
+    def _compare(self, work: _Pass, books: Mapping[str, SymbolBooks]) -> bool:
+        """Write what the books do not know; return whether nothing is left open."""
+        exchange = self._links.exchange
+        now = self._links.clock.now()
+        unsettled = [order for each in books.values() for order in each.orders]
+        since = min((order.intent.decided_at for order in unsettled), default=now)
+        open_now = {report.client_id for report in exchange.open_orders()}
+        settled = all([self._compare_order(work, order, now) for order in unsettled])
+        # After the orders: an execution between the two questions is then in the answer.
+        fills = exchange.fills(Instant(min(since, now) - OVERLAP))
+        self._add_fills(work, [told.fill for told in fills], unsettled)
+        if not work.sweep:
+            self._report_foreign(open_now - {o.intent.client_id for o in unsettled})
+        return settled
+
+    def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
+        """Ask for one order; return False while its request may still be on its way."""
+        if order.state in TERMINAL:
+            return True  # it waits for fills only
+        intent = order.intent
+        report = self._links.exchange.order(intent.client_id)
+        if report is not None:
+            move = MOVE_TO[report.state]
+            if work.sweep:
+                if move is not Move.ACCEPTED:
+                    self._links.news.reported(report)
+                return True
+            ended = report.state in TERMINAL
+            self._fact(
+                order, move, report.order_id, report.reason, report.filled if ended else None
+            )
+            return move is not Move.OUTCOME_UNKNOWN
+        if now - max(order.sent_at, intent.decided_at) < ARRIVED_AFTER:
+            return work.sweep
+        if not work.sweep:
+            # Nobody listened when it ended: open becomes unknown, and unknown fails.
+            for _ in range(1 if order.state is OrderState.UNKNOWN else 2):
+                self._fact(order, Move.NOT_FOUND, None, "not found at recovery", None)
+            self._log.warning(
+                Event.ORDER_UNKNOWN,
+                f"{intent.client_id} is not known to the exchange any more",
+                symbol=intent.symbol,
+                client_order_id=intent.client_id,
+            )
+        return True
+
+    def _fact(
+        self, order: Working, move: Move, order_id: str | None, reason: str, filled: Lots | None
+    ) -> None:
+        fact = OrderFact(
+            at=self._links.clock.now(),
+            client_id=order.intent.client_id,
+            symbol=order.intent.symbol,
+            what=move.value,
+            order_id=order_id,
+            reason=reason,
+            cancel_reason=None,
+            filled=filled,
+        )
+        self._links.facts.put(fact)
+
+    def _add_fills(self, work: _Pass, fills: list[Fill], unsettled: list[Working]) -> None:
+        """Tell or store what the books miss of the orders they wait for."""
+        held = {o.intent.client_id: o.trade_ids for o in unsettled}
+        missing: list[LedgerFact] = []
+        for fill in fills:
+            if fill.symbol not in work.symbols:
+                continue
+            # Stored at the latest with the facts below, and so in the books that are read next.
+            work.known_trades.add(fill.trade_id)
+            if fill.client_id not in held or fill.trade_id in held[fill.client_id]:
+                continue
+            if work.sweep:
+                self._links.news.filled(fill)
+            else:
+                missing.append(fill)
+        if missing:
+            self._log.warning(
+                Event.RECOVERED, f"{len(missing)} executions were missing in the books"
+            )
+            self._links.facts.put(*missing)
+
+    def _report_foreign(self, client_ids: set[str]) -> None:
+        for client_id in sorted(client_ids - self._foreign):
+            self._foreign.add(client_id)
+            self._log.warning(
+                Event.ALERT,
+                f"open order {client_id} is not in the books: left alone; cancel it if it is nobody's",
+                client_order_id=client_id,
+            )
+
+    # --- telling --------------------------------------------------------------------------------
+
+    def _tell(self, work: _Pass, message: BooksRead) -> None:
+        now = self._links.clock.now()
+        for symbol in sorted(work.symbols):
+            books = message.books[symbol]
+            try:
+                candles = tuple(self._links.exchange.candles(symbol))
+            except QuietmakerError as error:
+                self._log.warning(Event.ALERT, f"no candles: {error}", symbol=symbol)
+                candles = ()
+            setting = (
+                CandlesLoaded(now=now, candles=candles),
+                EligibilityChanged(now=now, rule=self._links.exclusion(symbol)),
+                *self._links.accounts.known(symbol, held=_held(books), now=now),
+            )
+            recovered = Recovered(
+                now=now,
+                orders=books.orders,
+                lots=books.lots,
+                round_trip=books.round_trip,
+                reason=books.reason,
+                next_sequence=1,
+            )
+            self._wanted.discard(symbol)
+            self._links.traders[symbol].tell(
+                Recover(
+                    recovered=recovered,
+                    upto=message.upto,
+                    known_trades=frozenset(work.known_trades),
+                    setting=setting,
+                )
+            )
+
+
+def _held(books: SymbolBooks) -> int:
+    """Return the lots of the position, negative for a short."""
+    return sum(lot.entry.sign * lot.lots for lot in books.lots)

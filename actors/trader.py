@@ -1,0 +1,340 @@
+"""One symbol's trader: message in, core, commands out. No decision is made here.
+
+Lost in a crash: market data, which the slot tells again. Never lost: anything about an order, for its
+fact was in the fact queue before the trader heard of it, and the restarted trader begins from the books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from actors.address import Tellable
+from actors.base import BaseActor, Surroundings
+from actors.board import Board
+from actors.conflate import MarketSlot
+from actors.facts import FactQueue
+from actors.protocol import (
+    Fence,
+    GatewayMessage,
+    MarketMoved,
+    OrderNews,
+    Recover,
+    StopTrading,
+    TraderMessage,
+)
+from actors.view import view_of
+from quietmaker.core.commands import (
+    Alert,
+    CancelOrder,
+    Command,
+    Gate,
+    HoldChanged,
+    RoundTrip,
+    SubmitOrder,
+)
+from quietmaker.core.events import (
+    CandlesLoaded,
+    EligibilityChanged,
+    ExposureChanged,
+    FeesChanged,
+    FundsChanged,
+    ModeChanged,
+    OrderFilled,
+    OrderMoved,
+    ParamsChanged,
+    ProductChanged,
+    Tick,
+    TouchChanged,
+)
+from quietmaker.core.orders import ExitReason, Move, OrderState, Purpose
+from quietmaker.core.trader import Trader
+from quietmaker.core.units import SECOND, ZERO, Instant, Nanos, Side
+from quietmaker.ports import Clock, FillMarked
+from quietmaker.telemetry.events import EXIT_PHRASES, Event
+from quietmaker.telemetry.logs import Log
+from quietmaker.telemetry.metrics import Metrics
+
+REMEMBERED: Final = 1_024
+"""Ended orders that are remembered, to tell a late answer from an unknown order."""
+_AT_FILL: Final = Nanos(0)
+_SHOW_EVERY: Final = SECOND
+_ASK_AGAIN_AFTER: Final = 10 * SECOND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraderLinks:
+    """Whom a trader talks to, and what it shares with the world."""
+
+    gateway: Tellable[GatewayMessage]
+    facts: FactQueue
+    slot: MarketSlot
+    board: Board
+    metrics: Metrics
+    clock: Clock
+
+
+class TraderActor(BaseActor[TraderMessage]):
+    """The shell of one symbol.
+
+    Attributes:
+        core: the state machine; looked at by tests, touched by nobody else.
+    """
+
+    def __init__(self, around: Surroundings, *, core: Trader, links: TraderLinks) -> None:
+        """Wrap a fresh core."""
+        super().__init__(around)
+        self.core = core
+        self._links = links
+        self._symbol = core.state.product.symbol
+        self._log = Log("trader", symbol=self._symbol)
+        self._waiting: list[OrderNews] = []
+        self._ended: dict[str, None] = {}
+        self._details: dict[Side, str] = {}
+        self._exit_told: ExitReason | None = None
+        self._book_at: Instant | None = None
+        self._exposure_seen = -1
+        self._stopping = False
+        self._shown_at = 0
+        self._asked_at = 0
+
+    def begin(self) -> None:
+        """Ask to be recovered, and look again at the market that stands."""
+        self._links.slot.attach()
+        self._ask_to_be_recovered()
+        self._show()
+
+    def receive(self, message: TraderMessage) -> None:
+        """Pass the message to the core and do what it commands."""
+        match message:
+            case MarketMoved():
+                self._drain()
+            case Tick():
+                self._on_tick(message)
+            case OrderNews():
+                self._on_order(message)
+            case Recover():
+                self._recover(message)
+            case StopTrading():
+                self._stop()
+            case (
+                CandlesLoaded()
+                | FeesChanged()
+                | ProductChanged()
+                | FundsChanged()
+                | ParamsChanged()
+                | EligibilityChanged()
+                | ModeChanged()
+            ):
+                self._do(self.core.on(message))
+            case _:
+                assert_never(message)
+
+    # --- market and time ------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        news, core = self._links.slot.drain(), self.core
+        if news.candles:
+            now = max(bar.at for bar in news.candles)
+            self._do(core.on(CandlesLoaded(now=now, candles=news.candles)))
+        if news.lost is not None:
+            self._do(core.on(news.lost))
+        if news.touch is not None:
+            self._touch(news.touch)
+        for at, price in news.trades:
+            self._do(core.on_trade(at, price))
+
+    def _touch(self, touch: TouchChanged) -> None:
+        self._book_at = touch.now
+        self._learn_exposure(touch.now)
+        self._do(self.core.on(touch))
+
+    def _on_tick(self, tick: Tick) -> None:
+        # Also heals a wake-up that was lost with an earlier life of this trader.
+        self._drain()
+        self._learn_exposure(tick.now)
+        if not self.core.state.recovered and (
+            self.around.monotonic() - self._asked_at >= _ASK_AGAIN_AFTER
+        ):
+            self._ask_to_be_recovered()
+        self._do(self.core.on(tick))
+        if tick.now - self._shown_at >= _SHOW_EVERY:
+            self._show()
+
+    def _ask_to_be_recovered(self) -> None:
+        self._asked_at = self.around.monotonic()
+        self._links.gateway.tell(Fence(symbol=self._symbol))
+
+    def _learn_exposure(self, now: Instant) -> None:
+        """Tell the core what the other symbols use, when that changed."""
+        board = self._links.board
+        if board.version == self._exposure_seen:
+            return
+        self._exposure_seen = board.version
+        quote = self.core.state.product.quote
+        others = max(board.others(self._symbol, quote), ZERO)
+        self._do(self.core.on(ExposureChanged(now=now, others=others)))
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    def _on_order(self, news: OrderNews) -> None:
+        if not self.core.state.recovered:
+            self._waiting.append(news)
+            return
+        match news.event:
+            case OrderFilled():
+                self._on_fill(news.event)
+            case OrderMoved():
+                self._on_moved(news.event)
+            case _:
+                assert_never(news.event)
+        if self._stopping:
+            self._do(self.core.stop(self._links.clock.now()))
+
+    def _on_fill(self, event: OrderFilled) -> None:
+        fill, state = event.fill, self.core.state
+        if state.bid and state.ask:
+            # The mid that the core books the fill with, so that recovery splits the result equally.
+            self._links.facts.put(
+                FillMarked(
+                    trade_id=fill.trade_id,
+                    symbol=self._symbol,
+                    horizon=_AT_FILL,
+                    twice_mid=state.bid + state.ask,
+                )
+            )
+        self._do(self.core.on(event))
+        self._remember(fill.client_id)
+
+    def _on_moved(self, event: OrderMoved) -> None:
+        if self._is_late(event):
+            return
+        self._do(self.core.on(event))
+        self._remember(event.client_id)
+
+    def _is_late(self, event: OrderMoved) -> bool:
+        """Return whether the stream overtook this answer: what it says is no news, and no contradiction."""
+        order = self.core.state.orders.get(event.client_id)
+        if order is None:
+            return event.client_id in self._ended
+        if event.move is Move.OUTCOME_UNKNOWN:
+            return order.state not in {OrderState.PENDING, OrderState.UNKNOWN}
+        return order.done and event.move in {Move.ACCEPTED, Move.NOT_FOUND}
+
+    def _remember(self, client_id: str) -> None:
+        if client_id in self.core.state.orders:
+            return
+        self._ended[client_id] = None
+        if len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+
+    def _recover(self, message: Recover) -> None:
+        """Begin from the books, then take what happened after they were read."""
+        if self.core.state.recovered:
+            return  # a second answer to a request that was repeated
+        for event in message.setting:
+            self._do(self.core.on(event))
+        self._do(self.core.on(message.recovered))
+        waiting, self._waiting = self._waiting, []
+        for news in waiting:
+            if news.number > message.upto:
+                self._on_order(news)
+        self._log.info(
+            Event.RECOVERED,
+            f"{len(message.recovered.orders)} orders adopted, {self.core.state.position.lots} lots held",
+            orders=len(message.recovered.orders),
+            lots=self.core.state.position.lots,
+        )
+        if self._stopping:
+            self._do(self.core.stop(self._links.clock.now()))
+        self._show()
+
+    def _stop(self) -> None:
+        self._stopping = True
+        if self.core.state.recovered:
+            self._do(self.core.stop(self._links.clock.now()))
+        self._show()
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def _do(self, commands: Sequence[Command]) -> None:
+        if not commands:
+            return
+        for command in commands:
+            match command:
+                case SubmitOrder():
+                    self._submit(command)
+                case CancelOrder():
+                    self._links.gateway.tell(command)
+                case HoldChanged():
+                    self._hold(command)
+                case RoundTrip():
+                    self._closed(command)
+                case Alert():
+                    self._alert(command)
+                case _:
+                    assert_never(command)
+        self._show()
+
+    def _submit(self, command: SubmitOrder) -> None:
+        intent = command.intent
+        reason = intent.exit_reason
+        if intent.purpose is Purpose.EXIT and reason is not None and reason is not self._exit_told:
+            self._exit_told = reason
+            price = self.core.state.product.price(intent.price)
+            size = self.core.state.product.size(intent.size)
+            self._log.info(
+                Event.EXIT_DECIDED,
+                f"{EXIT_PHRASES[reason]}: {intent.side.value} {size} at {price}",
+                reason=reason,
+                price=price,
+                size=size,
+                client_order_id=intent.client_id,
+            )
+        self._links.gateway.tell(command)
+
+    def _hold(self, hold: HoldChanged) -> None:
+        self._details[hold.side] = hold.detail
+        self._links.facts.put(hold)
+        self._links.metrics.hold_changed(hold)
+        if hold.gate is None:
+            text = f"{hold.side.value} is quoted"
+        else:
+            text = f"{hold.side.value} is not quoted: {_reason_text(hold.gate, hold.detail)}"
+        gate = "quoted" if hold.gate is None else hold.gate.value
+        self._log.info(Event.HOLD_CHANGED, text, side=hold.side, reason=gate)
+
+    def _closed(self, trip: RoundTrip) -> None:
+        self._exit_told = None
+        self._links.facts.put(trip)
+        self._links.metrics.round_trip(trip)
+        self._links.board.closed(trip)
+        held = (trip.closed_at - trip.opened_at) / SECOND
+        self._log.info(
+            Event.ROUND_TRIP_CLOSED,
+            f"{EXIT_PHRASES[trip.exit_reason]}: net {trip.net:f} after {trip.fees:f} fees, {held:.1f} s held",
+            reason=trip.exit_reason,
+            net=trip.net,
+            fees=trip.fees,
+            spread_captured=trip.spread_captured,
+            price_move=trip.price_move,
+            hold_seconds=held,
+            client_order_id=trip.closing_order,
+        )
+
+    def _alert(self, alert: Alert) -> None:
+        self._links.facts.put(alert)
+        self._links.metrics.alert(alert)
+        self._log.warning(Event.ALERT, alert.detail, kind=alert.kind)
+
+    def _show(self) -> None:
+        view = view_of(self.core, details=self._details, book_at=self._book_at)
+        self._links.board.show(view)
+        self._shown_at = self._links.clock.now()
+
+
+def _reason_text(gate: Gate, detail: str) -> str:
+    if not detail or detail.startswith(gate.value):
+        return detail or gate.value
+    return f"{gate.value}, {detail}"
