@@ -1,7 +1,7 @@
 """Measure the recordings and the synthetic market alike: one JSON line.
 
-Usage: ``python -m bench.calibrate [RECORDING ...] [--seed N] [--minutes N]``; without recordings, those beside
-the project are measured. docs/synthetic-market.md shows the result and how it was used.
+Usage: ``python -m bench.calibrate [RECORDING ...] [--seed N] [--minutes N]``; without recordings, those
+beside the project are measured. docs/synthetic-market.md shows the result and how it was used.
 """
 
 from __future__ import annotations

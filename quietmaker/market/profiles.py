@@ -24,6 +24,7 @@ class Regime:
         weight: how often it follows another, relative to the others.
         volatility, spread, trades: factors.
         drift: of the log price per second, in units of the profile's volatility; its sign is drawn.
+        lean: how far the share of buys leans with the drift, where the profile's is balanced.
         jumps_per_minute: how often the price jumps.
     """
 
@@ -34,25 +35,26 @@ class Regime:
     spread: float
     trades: float
     drift: float
+    lean: float
     jumps_per_minute: float
 
 
 REGIMES: Final = (
     Regime(
         name="calm", mean_seconds=240, weight=50,
-        volatility=0.5, spread=1.0, trades=0.8, drift=0.0, jumps_per_minute=0.0,
+        volatility=0.5, spread=1.0, trades=0.8, drift=0.0, lean=0.0, jumps_per_minute=0.0,
     ),
     Regime(
         name="active", mean_seconds=120, weight=30,
-        volatility=1.6, spread=1.05, trades=1.6, drift=0.0, jumps_per_minute=0.0,
+        volatility=1.6, spread=1.05, trades=1.6, drift=0.0, lean=0.0, jumps_per_minute=0.0,
     ),
     Regime(
-        name="trending", mean_seconds=90, weight=12,
-        volatility=1.0, spread=1.05, trades=1.3, drift=0.05, jumps_per_minute=0.0,
+        name="trending", mean_seconds=90, weight=15,
+        volatility=1.0, spread=1.05, trades=1.3, drift=0.25, lean=0.3, jumps_per_minute=0.0,
     ),
     Regime(
         name="jumpy", mean_seconds=60, weight=8,
-        volatility=1.3, spread=1.3, trades=1.4, drift=0.0, jumps_per_minute=1.0,
+        volatility=1.3, spread=1.3, trades=1.4, drift=0.0, lean=0.0, jumps_per_minute=1.0,
     ),
 )  # fmt: skip
 
@@ -147,22 +149,28 @@ def _middling(symbol: str, price: str, tick: str, lot: str, spread: float) -> Pr
     )
 
 
-def _thin(symbol: str, price: str, tick: str, lot: str, spread: float) -> Profile:
-    """A thin product with a wide spread that trades at both sides every few seconds."""
+def _thin(
+    symbol: str, price: str, tick: str, lot: str, spread: float, *, volatility: float, trades: float
+) -> Profile:
+    """A thin product with a wide spread that trades at both sides every few seconds.
+
+    The more volatile ones leave a maker behind now and then: trades are informed (`impact_bps`), and
+    a position can outlive its patience or meet its stop.
+    """
     return Profile(
         product=_product(symbol, tick, lot),
         price=Decimal(price),
         spread_bps=spread,
-        volatility_bps=1.2,
-        pull_seconds=1_200,
+        volatility_bps=volatility,
+        pull_seconds=3_600,
         updates_per_second=4,
-        trades_per_second=0.35,
+        trades_per_second=trades,
         clustering=0.35,
         buy_share=0.5,
         trade_value=45,
         trade_spread=1.2,
-        level_value=60,
-        impact_bps=0.5,
+        level_value=70,
+        impact_bps=3.0,
     )
 
 
@@ -213,10 +221,10 @@ PROFILES: Final = {
         _middling("DASH-USD", "31.43", "0.01", "0.00000001", 9),
         _middling("ATOM-USD", "1.39", "0.001", "0.01", 16),
         _middling("XTZ-USD", "0.2048", "0.0001", "0.01", 40),
-        _thin("PROVE-USD", "0.1609", "0.0001", "0.01", 120),
-        _thin("FORTH-USD", "0.1898", "0.0001", "0.001", 135),
-        _thin("KAIO-USD", "0.01688", "0.00001", "1", 128),
-        _thin("AGLD-USD", "0.1656", "0.0001", "0.01", 112),
+        _thin("PROVE-USD", "0.1609", "0.0001", "0.01", 120, volatility=2.0, trades=0.25),
+        _thin("FORTH-USD", "0.1898", "0.0001", "0.001", 135, volatility=7.0, trades=0.15),
+        _thin("KAIO-USD", "0.01688", "0.00001", "1", 128, volatility=10.0, trades=0.15),
+        _thin("AGLD-USD", "0.1656", "0.0001", "0.01", 112, volatility=4.0, trades=0.2),
         _coarse(),
         _dull(),
     )

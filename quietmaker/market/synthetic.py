@@ -136,6 +136,7 @@ class _Stream:
         self._regime = REGIMES[0]
         self._regime_left = 0.0
         self._drift = 0.0
+        self._buys = profile.buy_share
         self._bids, self._asks = _Side(Side.BUY), _Side(Side.SELL)
         self._switch()
         self._now = start
@@ -186,6 +187,8 @@ class _Stream:
         self._regime_left = rng.expovariate(1 / self._regime.mean_seconds)
         sign = 1 if rng.random() < 0.5 else -1
         self._drift = sign * self._regime.drift * self._sigma
+        share = self._profile.buy_share
+        self._buys = share + sign * self._regime.lean * (1 - abs(2 * share - 1))
 
     def _wander(self, seconds: float) -> None:
         """Move the fair price on."""
@@ -224,7 +227,7 @@ class _Stream:
             return
         self._excited += profile.clustering / _EXCITED_SECONDS
         if rng.random() >= _SAME_SIDE:
-            self._last_side = Side.BUY if rng.random() < profile.buy_share else Side.SELL
+            self._last_side = Side.BUY if rng.random() < self._buys else Side.SELL
         aggressor = self._last_side
         book = self._asks if aggressor is Side.BUY else self._bids
         left = self._trade_sizes[int(rng.random() * _SIZES)]

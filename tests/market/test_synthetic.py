@@ -146,7 +146,7 @@ def test_a_maker_with_ordinary_fees_can_earn_on_some(symbol: str) -> None:
     assert found["range_25min_bps"] > REQUIRED_BPS
     assert found["tick_bps"] < (found["spread_bps_median"] - 50) / 4
     assert 0.3 < found["buy_share"] < 0.7
-    assert found["trades_per_s"] > 0.4
+    assert found["trades_per_s"] > 0.25
 
 
 @pytest.mark.parametrize(
@@ -178,4 +178,4 @@ def test_both_sides_of_an_earner_trade_within_seconds(symbol: str) -> None:
             if isinstance(event, TradePrint) and event.symbol == symbol and event.aggressor is side
         ]
         gaps = sorted(other - one for one, other in pairwise(times))
-        assert gaps[len(gaps) * 9 // 10] < 15 * SECOND
+        assert gaps[len(gaps) * 8 // 10] < 20 * SECOND
