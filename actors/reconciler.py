@@ -16,7 +16,7 @@ Fees, funds and products are polled; what cannot be had three times in a row is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, assert_never
 
 from actors.account import Accounts
@@ -39,7 +39,7 @@ from quietmaker.core.orders import TERMINAL, Fill, Move, OrderState, Working
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant, Lots, Nanos
 from quietmaker.errors import QuietmakerError
-from quietmaker.ports import Clock, Exchange, LedgerFact, OrderFact, SymbolBooks
+from quietmaker.ports import Clock, Exchange, OrderFact, SymbolBooks
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 
@@ -77,14 +77,12 @@ class _Pass:
 
     Attributes:
         compared: whether the exchange was asked; the books are then read once more, and told.
-        known_trades: executions that are in those books.
     """
 
     token: int
     symbols: set[str]
     compared: bool = False
     sweep: bool = False
-    known_trades: set[str] = field(default_factory=set)
 
 
 class Reconciler(BaseActor[ReconcilerMessage]):
@@ -184,13 +182,13 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         unsettled = [order for each in books.values() for order in each.orders]
         since = min((order.intent.decided_at for order in unsettled), default=now)
         open_now = {report.client_id for report in exchange.open_orders()}
-        settled = all([self._compare_order(work, order, now) for order in unsettled])
+        waiting = [order for order in unsettled if not self._compare_order(work, order, now)]
         # After the orders: an execution between the two questions is then in the answer.
         fills = exchange.fills(Instant(min(since, now) - OVERLAP))
         self._add_fills(work, [told.fill for told in fills], unsettled)
         if not work.sweep:
             self._report_foreign(open_now - {o.intent.client_id for o in unsettled})
-        return settled
+        return not waiting
 
     def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
         """Ask for one order; return False while its request may still be on its way."""
@@ -241,23 +239,18 @@ class Reconciler(BaseActor[ReconcilerMessage]):
     def _add_fills(self, work: _Pass, fills: list[Fill], unsettled: list[Working]) -> None:
         """Tell or store what the books miss of the orders they wait for."""
         held = {o.intent.client_id: o.trade_ids for o in unsettled}
-        missing: list[LedgerFact] = []
-        for fill in fills:
-            if fill.symbol not in work.symbols:
-                continue
-            # Stored at the latest with the facts below, and so in the books that are read next.
-            work.known_trades.add(fill.trade_id)
-            if fill.client_id not in held or fill.trade_id in held[fill.client_id]:
-                continue
+        missing = [f for f in fills if f.trade_id not in held.get(f.client_id, {f.trade_id})]
+        for fill in missing:
+            self._log.warning(
+                Event.RECOVERED,
+                f"execution {fill.trade_id} was missing in the books",
+                symbol=fill.symbol,
+                client_order_id=fill.client_id,
+            )
             if work.sweep:
                 self._links.news.filled(fill)
             else:
-                missing.append(fill)
-        if missing:
-            self._log.warning(
-                Event.RECOVERED, f"{len(missing)} executions were missing in the books"
-            )
-            self._links.facts.put(*missing)
+                self._links.news.store(fill)
 
     def _report_foreign(self, client_ids: set[str]) -> None:
         for client_id in sorted(client_ids - self._foreign):
@@ -297,7 +290,6 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 Recover(
                     recovered=recovered,
                     upto=message.upto,
-                    known_trades=frozenset(work.known_trades),
                     setting=setting,
                 )
             )
