@@ -102,13 +102,15 @@ class EntryPlanner:
         rate: entries sent lately.
     """
 
-    __slots__ = ("ladders", "rate", "state")
+    __slots__ = ("_judged", "_verdict", "ladders", "rate", "state")
 
     def __init__(self, state: State) -> None:
         """Work on these facts."""
         self.state = state
         self.rate = OrderRate()
         self.ladders: list[Ladder] = []
+        self._judged = (-1, 0, 0)
+        self._verdict: tuple[int, int, Gate | None] = (0, 0, None)
 
     def ladder(self, side: Side) -> Ladder | None:
         """Return a side's ladder, None if it was never configured."""
@@ -142,11 +144,19 @@ class EntryPlanner:
             return plan
         plan.gate, plan.detail = self.occupied(ladder)
         if plan.gate is None:
-            plan.bid, plan.ask = self.in_place(bid, ask)
-            plan.gate = gates.market(self.state, plan.bid, plan.ask)
+            plan.bid, plan.ask, plan.gate = self._judge_market(bid, ask)
         if plan.gate is None:
             self._fill_levels(ladder, plan, bid, ask)
         return plan
+
+    def _judge_market(self, bid: int, ask: int) -> tuple[int, int, Gate | None]:
+        """Return the quotes in place and the market gate; worked out once a decision, for both sides."""
+        judged = (self.state.decisions, bid, ask)
+        if judged != self._judged:
+            own_bid, own_ask = self.in_place(bid, ask)
+            self._verdict = (own_bid, own_ask, gates.market(self.state, own_bid, own_ask))
+            self._judged = judged
+        return self._verdict
 
     def wanted(self, ladder: Ladder, level: int, bid: int, ask: int) -> int:
         """Return the price at which a level would rest."""
