@@ -129,9 +129,9 @@ class OrderGateway(BaseActor[GatewayMessage]):
             case CancelOrder():
                 self._cancels.append(message)
                 self._run(_CANCELS, self._cancel_some)
-            case Fence(symbol=symbol):
+            case Fence(symbol=symbol, life=life):
                 # Behind every earlier request of the symbol, in its own lane.
-                self._run(symbol, partial(self._fence, symbol))
+                self._run(symbol, partial(self._fence, symbol, life))
             case ResolveUnknown():
                 self._ask_about(message)
             case Tick():
@@ -142,8 +142,8 @@ class OrderGateway(BaseActor[GatewayMessage]):
     def _run(self, key: str, job: Job) -> None:
         self._links.runner.run(key, self.guarded(job))
 
-    def _fence(self, symbol: str) -> None:
-        self._links.reconciler.tell(RecoverSymbol(symbol=symbol))
+    def _fence(self, symbol: str, life: str) -> None:
+        self._links.reconciler.tell(RecoverSymbol(symbol=symbol, life=life))
 
     # --- sending --------------------------------------------------------------------------------
 

@@ -49,10 +49,12 @@ class Recover:
     """Begin from these books.
 
     Attributes:
+        life: of the trader that asked; another one ignores it.
         upto: the fact queue's number at which the books were read: lower ones are in them.
         setting: what else a trader must know before it decides, told first.
     """
 
+    life: str
     recovered: Recovered
     upto: int
     setting: tuple[CandlesLoaded | EligibilityChanged | FeesChanged | FundsChanged, ...]
@@ -83,9 +85,13 @@ TraderMessage: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fence:
-    """A trader started: have it recovered once everything that an earlier life sent is answered."""
+    """A trader started: have it recovered once everything that an earlier life sent is answered.
+
+    `life` tells the lives of one symbol's trader apart, here and in what follows from it.
+    """
 
     symbol: str
+    life: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +131,7 @@ class RecoverSymbol:
     """A trader started and knows nothing."""
 
     symbol: str
+    life: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ ARRIVED_AFTER: Final = Nanos(3 * SECOND)
 """A request that was sent longer ago has arrived, or never will."""
 FIRST_PAUSE: Final = Nanos(SECOND // 2)
 LONGEST_PAUSE: Final = Nanos(15 * SECOND)
+ANSWER_WITHIN: Final = Nanos(30 * SECOND)
 SWEEP_EVERY: Final = Nanos(60 * SECOND)
 OVERLAP: Final = Nanos(60 * SECOND)
 """Executions are asked for from this long before the oldest order they can belong to."""
@@ -76,11 +77,14 @@ class _Pass:
     """One round of reading and comparing.
 
     Attributes:
+        symbols: with the life of the trader that asked.
+        since: when it was last asked for books; an answer that does not come is asked for again.
         compared: whether the exchange was asked; the books are then read once more, and told.
     """
 
     token: int
-    symbols: set[str]
+    symbols: dict[str, str]
+    since: Nanos
     compared: bool = False
     sweep: bool = False
 
@@ -93,7 +97,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         super().__init__(around)
         self._links = links
         self._log = Log("reconciler")
-        self._wanted: set[str] = set()
+        self._wanted: dict[str, str] = {}
         self._sweep_wanted = False
         self._pass: _Pass | None = None
         self._token = 0
@@ -105,8 +109,8 @@ class Reconciler(BaseActor[ReconcilerMessage]):
     def receive(self, message: ReconcilerMessage) -> None:
         """Collect what is wanted; start a pass when none is under way."""
         match message:
-            case RecoverSymbol(symbol=symbol):
-                self._wanted.add(symbol)
+            case RecoverSymbol(symbol=symbol, life=life):
+                self._wanted[symbol] = life
             case StreamsStarted():
                 self._sweep_wanted = True
             case BooksRead():
@@ -119,6 +123,8 @@ class Reconciler(BaseActor[ReconcilerMessage]):
 
     def _on_tick(self, now: Instant) -> None:
         mono = self.around.monotonic()
+        if self._pass is not None and mono - self._pass.since >= ANSWER_WITHIN:
+            self._give_up(self._pass)
         if self._swept_at is not None and mono - self._swept_at >= SWEEP_EVERY:
             self._sweep_wanted = True
         for symbol, event in self._links.accounts.poll(mono, now):
@@ -128,10 +134,11 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         if self._pass is not None or self.around.monotonic() < self._again_at:
             return
         if self._wanted:
-            self._read(_Pass(self._next(), set(self._wanted)))
+            self._read(_Pass(self._next(), dict(self._wanted), self.around.monotonic()))
         elif self._sweep_wanted:
             self._sweep_wanted = False
-            self._read(_Pass(self._next(), set(self._links.products), sweep=True))
+            every = dict.fromkeys(self._links.products, "")
+            self._read(_Pass(self._next(), every, self.around.monotonic(), sweep=True))
 
     def _next(self) -> int:
         self._token += 1
@@ -140,10 +147,10 @@ class Reconciler(BaseActor[ReconcilerMessage]):
     def _read(self, work: _Pass) -> None:
         products = {s: self._links.products[s] for s in work.symbols}
         asked = self._links.ledger.tell(ReadBooks(token=work.token, products=products))
-        # A writer that is being restarted is asked again after a pause.
-        self._pass = work if asked else None
+        work.since = self.around.monotonic()
+        self._pass = work
         if not asked:
-            self._later()
+            self._give_up(work)  # the writer is being restarted
 
     def _on_books(self, message: BooksRead) -> None:
         work = self._pass
@@ -159,7 +166,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             self._log.warning(Event.ALERT, f"the exchange cannot be compared with: {error}")
             complete = False
         if not complete:
-            self._later()
+            self._give_up(work)
             return
         self._pause = FIRST_PAUSE
         if work.sweep:
@@ -168,8 +175,10 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         work.compared, work.token = True, self._next()
         self._read(work)
 
-    def _later(self) -> None:
-        """Come back to what is wanted after a pause."""
+    def _give_up(self, work: _Pass) -> None:
+        """Come back after a pause to what the pass was for."""
+        self._pass = None
+        self._sweep_wanted = self._sweep_wanted or work.sweep
         self._again_at = self.around.monotonic() + self._pause
         self._pause = Nanos(min(2 * self._pause, LONGEST_PAUSE))
 
@@ -285,9 +294,12 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 reason=books.reason,
                 next_sequence=1,
             )
-            self._wanted.discard(symbol)
+            life = work.symbols[symbol]
+            if self._wanted.get(symbol) == life:
+                del self._wanted[symbol]
             self._links.traders[symbol].tell(
                 Recover(
+                    life=life,
                     recovered=recovered,
                     upto=message.upto,
                     setting=setting,

@@ -164,7 +164,7 @@ class TraderActor(BaseActor[TraderMessage]):
 
     def _ask_to_be_recovered(self) -> None:
         self._asked_at = self.around.monotonic()
-        self._links.gateway.tell(Fence(symbol=self._symbol))
+        self._links.gateway.tell(Fence(symbol=self._symbol, life=self.actor_urn))
 
     def _learn_exposure(self, now: Instant) -> None:
         """Tell the core what the other symbols use, when that changed."""
@@ -231,8 +231,8 @@ class TraderActor(BaseActor[TraderMessage]):
 
     def _recover(self, message: Recover) -> None:
         """Begin from the books, then take what happened after they were read."""
-        if self.core.state.recovered:
-            return  # a second answer to a request that was repeated
+        if self.core.state.recovered or message.life != self.actor_urn:
+            return  # a second answer to a request that was repeated, or one to an earlier life
         for event in message.setting:
             self._do(self.core.on(event))
         self._do(self.core.on(message.recovered))
