@@ -102,7 +102,7 @@ def _read_files(path: FilePath, written: Written) -> None:
     while True:
         resolved = _absolute(path)
         written.files.insert(0, path)
-        if resolved in seen or len(seen) >= _BASE_DEPTH:
+        if resolved in seen or len(chain) >= _BASE_DEPTH:
             why = "leads back to itself" if resolved in seen else f"goes on for {_BASE_DEPTH} files"
             written.problems.append(Problem(Place(source), "base", f"the chain of bases {why}"))
             break

@@ -203,11 +203,11 @@ class Settings:
 
     @cached_property
     def sha256(self) -> str:
-        """Return the hash of everything that was chosen, the defaults included, secrets left out.
+        """Return the hash of everything that was chosen, the defaults included, secrets masked.
 
         Comments, the order of keys and the spelling of numbers do not count.
         """
-        chosen = {e.key: e.value for e in self._all() if e.key != "ledger.url"}
+        chosen = {line.key: line.value for line in self._all()}
         chosen["universe.permanent_exclusions"] = ",".join(
             sorted(self.universe.permanent_exclusions)
         )

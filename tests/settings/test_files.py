@@ -216,3 +216,10 @@ def test_a_message_stays_on_its_line_whatever_a_key_contains(tmp_path: Path) -> 
     message = refusal(tmp_path, b'"a\\nb\\ud800\\e[31m": 1')
     assert len(message.splitlines()) == 2
     assert message.encode()
+
+
+def test_a_chain_of_bases_has_an_end(tmp_path: Path) -> None:
+    for number in range(12):
+        write(tmp_path, f"base: {number + 1}.yaml\n", f"{number}.yaml")
+    with pytest.raises(InvalidSettings, match="goes on for 8 files"):
+        load(tmp_path / "0.yaml", env={})
