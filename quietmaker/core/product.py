@@ -64,11 +64,6 @@ class Product:
         """Return the greatest order size in lots, rounded down."""
         return Lots(int(self.max_size // self.lot))
 
-    @cached_property
-    def min_tick_lots(self) -> int:
-        """Return the least order value in tick-lots, rounded up."""
-        return -int(-self.min_notional // self.tick_value)
-
     def ticks(self, price: Decimal) -> Ticks:
         """Convert a price to ticks.
 

@@ -28,6 +28,7 @@ class Sums:
         "exit",
         "fees",
         "fills",
+        "gross",
         "lots",
         "makers",
         "sign",
@@ -36,7 +37,7 @@ class Sums:
 
     def __init__(self) -> None:
         """Start with nothing closed."""
-        self.lots = self.entry = self.exit = self.twice_spread = 0
+        self.lots = self.entry = self.exit = self.gross = self.twice_spread = 0
         self.fees = ZERO
         self.sign = 0
         self.fills = self.makers = 0
@@ -50,6 +51,7 @@ class Sums:
         self.lots += size
         self.entry += lot.price * size
         self.exit += part.exit_price * size
+        self.gross += self.sign * (part.exit_price - lot.price) * size
         captured = (lot.twice_mid - 2 * lot.price) + (2 * part.exit_price - part.exit_twice_mid)
         self.twice_spread += self.sign * captured * size
         self.fees = EXACT.add(self.fees, EXACT.add(lot.fee, part.exit_fee))
@@ -65,7 +67,7 @@ class Sums:
 
     def net(self, product: Product) -> Decimal:
         """Return the net result in quote: the one P&L function."""
-        return EXACT.subtract(product.notional(self.sign * (self.exit - self.entry), 1), self.fees)
+        return EXACT.subtract(product.notional(self.gross, 1), self.fees)
 
 
 class RoundTripBuilder:
@@ -113,7 +115,7 @@ class RoundTripBuilder:
         sums = self.sums
         if not sums.lots:
             raise ValueError(f"round trip {self.id} closed nothing")
-        gross = product.notional(sums.sign * (sums.exit - sums.entry), 1)
+        gross = product.notional(sums.gross, 1)
         spread = EXACT.multiply(product.notional(sums.twice_spread, 1), Decimal("0.5"))
         net = sums.net(product)
         entry_value = product.notional(sums.entry, 1)
