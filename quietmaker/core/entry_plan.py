@@ -162,10 +162,27 @@ class EntryPlanner:
         """Return the price at which a level would rest."""
         state = self.state
         quote = state.params.quote
-        own = ladder.best() if quote.improve_ticks > 0 else None
-        return wanted_price(
+        improving = quote.improve_ticks > 0
+        own = ladder.best() if improving else None
+        price = wanted_price(
             quote, ladder.side, level, bid=bid, ask=ask, skew=self._skew(bid, ask), own=own
         )
+        return self._beside_own(ladder.side, price, bid, ask) if improving else price
+
+    def _beside_own(self, side: Side, price: int, bid: int, ask: int) -> int:
+        """Return the price, moved back where it would meet a live order of ours on the other side.
+
+        Only a quote inside the touch can: one that the market has reached already is as good as filled.
+        """
+        for order in self.state.orders.values():
+            other = order.intent.price
+            if order.done or order.intent.side is side:
+                continue
+            if side is Side.BUY and bid < other <= price:
+                price = other - 1
+            elif side is Side.SELL and price <= other < ask:
+                price = other + 1
+        return price
 
     def _skew(self, bid: int, ask: int) -> int:
         state = self.state

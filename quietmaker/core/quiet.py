@@ -32,7 +32,6 @@ class Box(NamedTuple):
     ask_high: int
 
 
-ANYWHERE: Final = Box(1, NEVER, 1, NEVER)
 NOWHERE: Final = Box(1, 0, 1, 0)
 
 
@@ -50,7 +49,8 @@ def quiet_box(entries: EntryDesk, exits: ExitDesk) -> Box:
         if order.state is not OrderState.OPEN or not order.leaves:
             return here
     if state.position.lots == 0 and gates.standing(state) is not None:
-        return ANYWHERE if not state.orders else here
+        # Split in the middle: a crossed or locked touch is never inside a box.
+        return Box(1, (bid + ask) // 2, (bid + ask) // 2 + 1, NEVER) if not state.orders else here
     quoting = [ladder for ladder in entries.ladders if not _closed(entries, ladder)]
     for ladder in quoting:
         if ladder.gate is not None:
