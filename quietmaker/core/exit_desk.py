@@ -81,6 +81,7 @@ class ExitDesk:
     Attributes:
         order: the exit order that has not settled, None when there is none.
         wanted: the rule's latest word, None when flat.
+        round_trip: client id of the entry that opened the position; empty when flat, or for dust.
         tries: taking exits that did not fill in a row; each doubles the reach.
         refusals: exits refused in a row; each doubles the pause before the next.
     """
@@ -92,6 +93,7 @@ class ExitDesk:
         "reason",
         "refusals",
         "retry_at",
+        "round_trip",
         "state",
         "timers",
         "tries",
@@ -106,6 +108,7 @@ class ExitDesk:
         self.timers: Timers | None = None
         self.wanted: Exit | None = None
         self.reason: ExitReason | None = None
+        self.round_trip = ""
         self.tries = 0
         self.refusals = 0
         self.retry_at: int = 0
@@ -132,13 +135,18 @@ class ExitDesk:
             self.timers = Timers(first_fill=state.now, best=near)
         self.levels = compute_levels(state, entry)
 
-    def began(self, at: Instant) -> None:
-        """Start the lifetime at the first fill."""
+    def begin(self, round_trip: str, at: Instant) -> None:
+        """Start the exits of a round trip, named by its entry; the lifetime counts from the first fill."""
+        self.forget()
+        self.round_trip = round_trip
+        self.on_position()
         if self.timers is not None:
             self.timers.first_fill = at
 
-    def forget_timers(self) -> None:
-        """Begin anew: what is left is dust, and the next fill starts another round trip."""
+    def forget(self) -> None:
+        """Begin anew: the round trip is over. What may be left is dust."""
+        self.round_trip = ""
+        self.reason = None
         self.timers = None
         self.tries = self.refusals = 0
         self.retry_at = 0
@@ -286,7 +294,6 @@ class ExitDesk:
     def _intent(self, entry: Side, wanted: Exit, price: int, *, taking: bool) -> Intent:
         state = self.state
         levels = self.levels
-        opened = state.position.open_lots()[0].order
         return Intent(
             client_id=state.client_id(entry.opposite, "X"),
             symbol=state.product.symbol,
@@ -299,7 +306,7 @@ class ExitDesk:
             purpose=Purpose.EXIT,
             exit_reason=wanted.reason,
             strategy_tag=state.params.strategy_tag,
-            passive_order_id=opened,
+            passive_order_id=self.round_trip or state.position.open_lots()[0].order,
             decided_at=state.now,
             bid=Ticks(state.bid),
             ask=Ticks(state.ask),

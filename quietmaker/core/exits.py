@@ -65,7 +65,7 @@ class Timers:
 
     Attributes:
         first_fill: the lifetime counts from here.
-        best: the best exit touch since the first fill (the peak, for a long).
+        best: the best exit touch since the first fill (the peak, for a long); 0 before any touch.
         stale_since: when the stale position was first found at a loss.
         touch_since: when a take-profit or trailing exit first wanted out.
         stopped: the stop fired; it stays fired, a bounce does not take the decision back.
@@ -177,15 +177,15 @@ def stop_loss(view: View) -> Exit | None:
 
 
 def flatten(view: View) -> Exit | None:
-    """Take the position out because the operator said so."""
-    if view.mode is not Mode.FLATTEN:
+    """Take the position out because the operator said so; a limit needs a touch to start from."""
+    if view.mode is not Mode.FLATTEN or not view.near:
         return None
     return Exit(ExitReason.FLATTEN, Urgency.TAKE, view.near)
 
 
 def halt(view: View) -> Exit | None:
     """Take the position out because trading was halted."""
-    if view.mode is not Mode.HALT:
+    if view.mode is not Mode.HALT or not view.near:
         return None
     return Exit(ExitReason.HALT, Urgency.TAKE, view.near)
 
@@ -228,7 +228,7 @@ def remember(view: View) -> None:
     timers = view.timers
     if not view.fresh:
         return
-    timers.best = view.better(timers.best, view.near)
+    timers.best = view.better(timers.best, view.near) if timers.best else view.near
     if (
         timers.stale_since is None
         and view.stale

@@ -45,7 +45,7 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.params import TraderParams
-from quietmaker.core.positions import Position
+from quietmaker.core.positions import Closed, Position
 from quietmaker.core.product import Product
 from quietmaker.core.rounds import RoundTripBuilder
 from quietmaker.core.state import State, tick_lots
@@ -76,6 +76,7 @@ class Trader:
         "_bid_high",
         "_bid_low",
         "_candles",
+        "_closer",
         "_round",
         "_seen_trades",
         "_stopping",
@@ -94,6 +95,7 @@ class Trader:
         self.boxed = True
         self._candles = self.state.candles
         self._round: RoundTripBuilder | None = None
+        self._closer: tuple[str, ExitReason] = ("", ExitReason.PAIRED)
         self._seen_trades: dict[str, None] = {}
         self._stopping = False
         self._bid_low, self._bid_high, self._ask_low, self._ask_high = quiet.NOWHERE
@@ -107,7 +109,7 @@ class Trader:
         if (
             self._bid_low <= bid <= self._bid_high
             and self._ask_low <= ask <= self._ask_high
-            and now < self.wake_at
+            and state.now <= now < self.wake_at
         ):
             state.now = now  # type: ignore[assignment]
             state.bid = bid
@@ -221,11 +223,7 @@ class Trader:
             first = next(
                 (lot for lot in event.lots if lot.order == event.round_trip), event.lots[0]
             )
-            self._round = RoundTripBuilder(
-                round_trip=event.round_trip or first.order, opened_at=first.at
-            )
-            self.exits.on_position()
-            self.exits.began(first.at)
+            self._begin_round(event.round_trip or first.order, first.at)
             self.exits.reason = event.reason
         state.recovered = True
 
@@ -254,7 +252,8 @@ class Trader:
         self._note(order, event, was, out)
         if order.settled:
             self._settle(order, out)
-        if order.state is OrderState.OPEN and order.decision == self.state.decisions:
+        decided = order.state is OrderState.OPEN and order.decision == self.state.decisions
+        if decided and self.state.now < self.wake_at:
             self._rest()  # nothing was decided since it was sent: it is what is wanted
             return out or NOTHING
         return self._decide(out)
@@ -281,7 +280,7 @@ class Trader:
         if order is self.exits.order:
             self.exits.on_ended(order)
             self.exits.order = None
-        self._close_round(order.intent.client_id, out)
+        self._close_round(out)
 
     # --- fills ----------------------------------------------------------------------------------
 
@@ -318,27 +317,31 @@ class Trader:
         before = position.entry
         closed = position.apply(fill, state.bid + state.ask)
         self._spend(fill)
-        if closed and self._round is not None:
-            self._round.add(closed)
+        if closed:
+            self._count(closed, fill)
         after = position.entry
+        self.exits.on_position()
         if after is fill.side:
             state.last_fill = state.now
-            if before is not after:
-                if closed:
-                    self._close_round(fill.client_id, out, flipped=True)
-                self._begin_round(fill)
-            elif self.exits.timers is None:
-                self._begin_round(fill)
-        self.exits.on_position()
-        if before is not after and after is fill.side:
-            self.exits.began(fill.at)
-        self._close_round(fill.client_id, out)
+            if closed:
+                self._close_round(out, flipped=True)
+            if before is not after or self._round is None:
+                self._begin_round(fill.client_id, fill.at)
+        self._close_round(out)
 
-    def _begin_round(self, fill: Fill) -> None:
-        self._round = RoundTripBuilder(round_trip=fill.client_id, opened_at=fill.at)
-        self.exits.forget_timers()
-        self.exits.on_position()
-        self.exits.began(fill.at)
+    def _count(self, closed: tuple[Closed, ...], fill: Fill) -> None:
+        """Count closed units into their round trip; dust of an earlier one that goes is one of its own."""
+        if self._round is None:
+            first = closed[0].lot
+            self._round = RoundTripBuilder(round_trip=first.order, opened_at=first.at)
+        self._round.add(closed)
+        order = self.state.orders.get(fill.client_id)
+        reason = self.exits.reason if order is None else order.intent.exit_reason
+        self._closer = (fill.client_id, reason or ExitReason.PAIRED)
+
+    def _begin_round(self, round_trip: str, at: Instant) -> None:
+        self._round = RoundTripBuilder(round_trip=round_trip, opened_at=at)
+        self.exits.begin(round_trip, at)
 
     def _spend(self, fill: Fill) -> None:
         """Move what entries may use by what a fill took or gave."""
@@ -361,7 +364,7 @@ class Trader:
         elif state.inventory is not None and fill.side is Side.BUY and not own:
             state.inventory = Lots(state.inventory + fill.size)
 
-    def _close_round(self, closing: str, out: list[Command], *, flipped: bool = False) -> None:
+    def _close_round(self, out: list[Command], *, flipped: bool = False) -> None:
         """Finish the round trip once the position is flat, or is dust that nothing will join."""
         builder, state = self._round, self.state
         if builder is None or not builder.lots:
@@ -369,12 +372,11 @@ class Trader:
         left = 0 if flipped else state.position.lots
         if left and not self._only_dust():
             return
-        order = state.orders.get(closing)
-        reason = order.intent.exit_reason if order is not None else None
+        closing_order, reason = self._closer
         record = builder.finish(
             state.product,
-            reason=reason or self.exits.reason or ExitReason.PAIRED,
-            closing_order=closing,
+            reason=reason,
+            closing_order=closing_order,
             strategy_tag=state.params.strategy_tag,
             config_sha=state.params.config_sha,
             dust=left,
@@ -382,8 +384,7 @@ class Trader:
         self._round = None
         self._book(record)
         out.append(record)
-        self.exits.forget_timers()
-        self.exits.reason = None
+        self.exits.forget()
 
     def _only_dust(self) -> bool:
         """Return whether what is left is below the exchange's minimum and no order will change it."""
@@ -394,12 +395,10 @@ class Trader:
         return entry is not None and self.exits.is_dust(max(1, state.exit_price_now(entry)))
 
     def _book(self, record: RoundTrip) -> None:
-        """Keep the day's loss."""
-        day = record.closed_at // DAY
-        if day != self.state.day:
-            self.state.day, self.state.lost_today = day, ZERO
-        if record.net < 0:
-            self.state.lost_today = EXACT.subtract(self.state.lost_today, record.net)
+        """Add a result to its day's loss; a gain lessens it."""
+        state = self.state
+        if record.closed_at // DAY >= state.day:
+            state.lost_today = EXACT.subtract(state.lost_today, record.net)
 
     # --- deciding -------------------------------------------------------------------------------
 
@@ -416,8 +415,11 @@ class Trader:
         return self._decide()
 
     def _advance(self, now: int) -> None:
-        if now > self.state.now:
-            self.state.now = Instant(now)
+        state = self.state
+        if now > state.now:
+            state.now = Instant(now)
+            if now // DAY != state.day:
+                state.day, state.lost_today = now // DAY, ZERO
 
     def _decide(self, out: list[Command] | None = None) -> Sequence[Command]:
         out = [] if out is None else out
