@@ -303,8 +303,6 @@ def _see_decimals(table: Any, symbol: Ints, prices: Ints, sizes: Ints) -> None:
 
 def _check_order(at: Ints, last: int) -> None:
     backwards = np.diff(at, prepend=max(last, int(at[0]))) < 0
-    if last > at[0]:
-        backwards[0] = True
     if backwards.any():
         row = int(backwards.argmax())
         before = last if row == 0 else int(at[row - 1])

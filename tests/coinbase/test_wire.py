@@ -123,6 +123,13 @@ def test_a_ticker_tells_the_touch() -> None:
     )
 
 
+def test_a_ticker_without_a_touch_tells_nothing_and_is_nothing_odd() -> None:
+    ticker = {"type": "ticker", "product_id": "BTC-USD", "price": "100"}
+    event = {"type": "update", "tickers": [ticker]}
+    decoded = DECODER.decode(frame(0, "ticker_batch", event))
+    assert (decoded.events, decoded.issues, decoded.refused) == ((), (), False)
+
+
 def test_a_candle_says_when_its_bucket_began() -> None:
     row = {
         "start": "1786309500",

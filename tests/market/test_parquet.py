@@ -225,6 +225,16 @@ def test_a_value_off_the_stated_grid_is_refused_with_its_place(tmp_path: Path) -
         list(source.events())
 
 
+@pytest.mark.parametrize(
+    ("price", "tick"), [(100.00000001, "0.01"), (100.07, "0.05"), (100.01 + 1e-9, "0.01")]
+)
+def test_only_the_noise_of_arithmetic_is_forgiven(tmp_path: Path, price: float, tick: str) -> None:
+    rows = table(price=[None, price, None], bid_px=[99.95, None, 99.95], ask_px=[100.05] * 3)
+    source = opened(tmp_path / "f", rows, {"BTC-USD": product(tick=tick, lot="0.001")})
+    with pytest.raises(SourceError, match="is not a multiple of"):
+        list(source.events())
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     rows = table()
     del rows["aggressor"]

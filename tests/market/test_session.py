@@ -190,6 +190,14 @@ def test_a_crossed_book_is_told_as_lost_and_not_as_a_book(tmp_path: Path) -> Non
     assert source.report.issues == {"book_crossed": 1}
 
 
+def test_a_book_that_was_never_good_is_not_told_as_lost(tmp_path: Path) -> None:
+    crossed = book_event("snapshot", ("bid", "101", "1"), ("offer", "101", "1"))
+    lines = [recv(frame(0, "l2_data", crossed)), recv(frame(1, "l2_data", SNAP))]
+    source = opened(tmp_path / "a", lines)
+    assert kinds(source.events()) == ["BookSnapshot"]
+    assert source.report.issues == {"book_crossed": 1}
+
+
 def test_a_refused_frame_loses_its_book(tmp_path: Path) -> None:
     lines = [
         json.dumps({"t": "http", "url": "https://x/market/products", "data": _answer()}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from itertools import islice, pairwise
 from pathlib import Path
@@ -137,6 +138,15 @@ def test_prices_stay_positive_and_near_where_they_began_for_more_than_a_day() ->
         if isinstance(event, TradePrint):
             assert anchor / 2 < event.price < anchor * 2
     assert last > START + 26 * 3600 * SECOND
+
+
+def test_no_volatility_drives_a_price_out_of_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    wild = replace(PROFILES["TNSR-USD"], volatility_bps=500.0, pull_seconds=1e9)
+    monkeypatch.setitem(PROFILES, "TNSR-USD", wild)
+    anchor = wild.price / wild.product.tick
+    for event in islice(SyntheticMarket(seed=3, symbols=["TNSR-USD"]).events(), 20_000):
+        if isinstance(event, TradePrint):
+            assert anchor / 2 < event.price < anchor * 2
 
 
 @pytest.mark.parametrize("symbol", EARNERS)
