@@ -150,7 +150,7 @@ class GateSettings:
     )
     min_candles: int = key(
         whole(1, 5),
-        3,
+        5,
         "closed five-minute candles that the last 25 minutes must have; fewer is insufficient_data",
         unit="candles",
         reload=Reload.LIVE,
@@ -170,7 +170,7 @@ class ExitSettings:
     )
     rest_at_touch: bool = key(
         Flag(),
-        True,
+        False,
         "the resting exit joins the touch while that is better than its target",
         reload=Reload.LIVE,
     )
