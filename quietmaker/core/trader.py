@@ -262,8 +262,9 @@ class Trader:
         """Tell the desk that owns the order what became of it."""
         is_exit = order.intent.purpose is Purpose.EXIT
         if order.done:
+            # A cancellation that is refused after the end states nothing, and takes nothing back.
             stated = order.intent.size if event.move is Move.FILLED else event.filled
-            if stated is not None:  # a cancellation refused too late says nothing, and takes nothing back
+            if stated is not None:
                 order.final = max(order.final or 0, stated)
         if event.move is Move.ACCEPTED and was is not OrderState.OPEN:
             if is_exit:
