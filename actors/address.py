@@ -74,6 +74,13 @@ class Address(Generic[M]):
         ref = self._ref
         return ref is not None and ref.is_alive()
 
+    @property
+    def depth(self) -> int:
+        """Return how many messages wait there."""
+        ref = self._ref
+        inbox: Any = ref.actor_inbox if ref is not None else None
+        return 0 if inbox is None else int(inbox.qsize())
+
     def tell(self, message: M, /) -> bool:
         """Deliver without waiting; count and return False when nobody is there. Never raises."""
         ref = self._ref

@@ -14,7 +14,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar
 
@@ -64,12 +64,14 @@ class Surroundings:
         monotonic: the clock for time-outs and heartbeats.
         report: takes a failure; called from the thread that failed.
         dead: counts what was left in the inbox at a failure.
+        pulse: where it leaves its signs of life.
     """
 
     name: str
     monotonic: Callable[[], Nanos]
     report: Callable[[Failure], None]
     dead: DeadLetters
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 class Inbox(queue.SimpleQueue[Any]):
@@ -77,11 +79,7 @@ class Inbox(queue.SimpleQueue[Any]):
 
 
 class BaseActor(pykka.ThreadingActor, Generic[M]):
-    """An actor that is supervised. Subclasses implement `receive`, and `begin`/`finish` if they must.
-
-    Attributes:
-        pulse: its signs of life.
-    """
+    """An actor that is supervised. Subclasses implement `receive`, and `begin`/`finish` if they must."""
 
     use_daemon_thread: ClassVar[bool] = True
     """A hung thread cannot be stopped; it must not keep the process from its exit."""
@@ -90,7 +88,7 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
         """Prepare; nothing runs yet."""
         super().__init__()
         self.around = around
-        self.pulse = Pulse(at=around.monotonic())
+        around.pulse.at = around.monotonic()
         self._failed = threading.Event()
 
     @staticmethod
@@ -143,7 +141,7 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
         self._fail(exception_value or RuntimeError("failed without an error"))
 
     def _handle_receive(self, message: Any) -> Any:
-        pulse = self.pulse
+        pulse = self.around.pulse
         pulse.at, pulse.busy = self.around.monotonic(), True
         pulse.handled += 1
         try:

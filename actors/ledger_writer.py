@@ -52,6 +52,11 @@ class LedgerWriter(BaseActor[LedgerMessage]):
         """Write what an earlier life left."""
         self._write()
 
+    def finish(self) -> None:
+        """Write what came last."""
+        self._again_at = 0
+        self._write()
+
     def receive(self, message: LedgerMessage) -> None:
         """Write what waits, then read what was asked for."""
         match message:

@@ -36,9 +36,14 @@ class Verb:
 VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
         "config": Verb("supervisors.commands.config:config", "Check and show the configuration."),
+        "db": Verb("supervisors.commands.db:db", "Reach the database of the books."),
         "replay": Verb(
             "supervisors.commands.replay:replay",
             "Run a recorded or synthetic market, on a virtual clock.",
+        ),
+        "run": Verb("supervisors.commands.run:run", "Run the market maker."),
+        "status": Verb(
+            "supervisors.commands.status:status", "Show what the running instance is doing."
         ),
         "version": Verb("supervisors.commands.version:version", "Show the version and the commit."),
     }

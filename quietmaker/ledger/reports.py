@@ -112,6 +112,10 @@ class Reports:
         """Return what is held, by symbol."""
         return [Holding(symbol=s, size=size) for s, size in self._ask("positions", limit=limit)]
 
+    def cash_flows(self, *, limit: int = 1_000) -> dict[str, Decimal]:
+        """Return what the executions of each symbol moved in quote, fees included; all runs."""
+        return dict(self._ask("cash_flows", limit=limit))
+
     def round_trips(self, *, symbol: str | None = None, limit: int = 100) -> list[ClosedTrip]:
         """Return round trips, of one symbol or all, the latest first."""
         return [_closed_trip(row) for row in self._ask("round_trips", symbol=symbol, limit=limit)]

@@ -50,7 +50,16 @@ class LedgerOperation(Enum):
     FACTS = "facts"
 
 
-ACTORS: Final = ("feed", "trader", "gateway", "ledger", "clock", "status")
+ACTORS: Final = (
+    "feed",
+    "user_feed",
+    "trader",
+    "gateway",
+    "reconciler",
+    "ledger",
+    "clock",
+    "status",
+)
 """The actors by role: all traders share one name, so that series do not multiply by symbols."""
 DOLLARS: Final = ("-USD", "-USDC", "-USDT")
 """Products whose money counts in the ``_usd`` families, one to one. Others would not add up."""

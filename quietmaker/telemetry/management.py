@@ -1,4 +1,4 @@
-"""The management port: ``/metrics``, ``/-/healthy``, ``/-/ready``. Threaded, on its own daemon threads.
+"""The management port: ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/-/status``. Threaded, on its own daemon threads.
 
 It shares nothing with trading but the callbacks it is given, and answers when they raise or hang.
 Health says whether the process should be restarted; it looks at no database and no exchange. Readiness
@@ -26,7 +26,7 @@ from quietmaker.telemetry.probe import Failed, Probe
 Expose = Callable[[str], tuple[bytes, str]]
 """From an Accept header to the metrics and their content type."""
 
-_PATHS: Final = ("/metrics", "/-/healthy", "/-/ready")
+_PATHS: Final = ("/metrics", "/-/healthy", "/-/ready", "/-/status")
 _ALIASES: Final = {"/livez": "/-/healthy", "/readyz": "/-/ready"}
 _JSON: Final = "application/json; charset=utf-8"
 _CLIENT_PATIENCE: Final = 5.0
@@ -59,14 +59,24 @@ class ManagementServer:
         expose: Expose,
         health: Callable[[], Check],
         ready: Callable[[], Mapping[str, Check]],
+        status: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
         """Bind the port; 0 takes a free one. Nothing is answered before `start`.
+
+        Args:
+            host: address to listen on.
+            port: TCP port.
+            expose: makes the answer to ``/metrics``.
+            health: whether the process is well; looks at nothing outside of it.
+            ready: whether it can trade, check by check.
+            status: the document of ``/-/status``; empty while there is none.
 
         Raises:
             ConfigError: if the address cannot be bound; names the setting.
         """
         self._health = Probe("health", health)
         self._ready = Probe("readiness", ready)
+        self._status = Probe("status", status)
         self._expose = expose
         self._host = host
         self._server = _bind(host, port, self._handler())
@@ -104,6 +114,8 @@ class ManagementServer:
                 return self._healthy()
             case "/-/ready":
                 return self._readiness()
+            case "/-/status":
+                return self._status_page()
             case _:
                 return _json(
                     HTTPStatus.NOT_FOUND, {"error": f"no such path; there is {', '.join(_PATHS)}"}
@@ -129,6 +141,14 @@ class ManagementServer:
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         shown = {name: {"ok": check.ok, "detail": check.detail} for name, check in checks.items()}
         return _json(status, {"ready": ready, "checks": shown})
+
+    def _status_page(self) -> _Answer:
+        found = self._status.ask()
+        if isinstance(found, Failed):
+            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": found.reason})
+        if not found:
+            return _json(HTTPStatus.SERVICE_UNAVAILABLE, {"error": "there is no status yet"})
+        return _json(HTTPStatus.OK, found)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

@@ -12,6 +12,11 @@ ORDER BY i.decided_ns DESC LIMIT %(limit)s
 -- name: positions
 SELECT symbol, size FROM holdings WHERE size <> 0 ORDER BY symbol LIMIT %(limit)s
 
+-- name: cash_flows
+SELECT i.symbol, sum(CASE i.side WHEN 'BUY' THEN -e.notional ELSE e.notional END - e.fees) AS cash
+FROM executions e JOIN order_intents i ON i.client_id = e.client_id
+GROUP BY i.symbol ORDER BY i.symbol LIMIT %(limit)s
+
 -- name: round_trips
 SELECT id, symbol, entry, size, opened_at, closed_at, hold_seconds, exit_reason, entry_value, exit_value, fees,
        spread_captured, price_move, net, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha

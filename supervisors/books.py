@@ -1,0 +1,95 @@
+"""Opening the ledger: the embedded server or a given one, and what it says of the paper account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from quietmaker.core.product import Product
+from quietmaker.core.units import EXACT, ZERO
+from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.postgres import PostgresLedger
+from quietmaker.ledger.reports import Reports
+from quietmaker.settings import Settings
+from supervisors.home import Home
+
+EMBEDDED = "embedded"
+
+
+@dataclass(slots=True)
+class Books:
+    """The open ledger and the server that it may have brought along."""
+
+    ledger: PostgresLedger
+    reports: Reports
+    url: Callable[[], str]
+    server: EmbeddedPostgres | None
+
+    def close(self) -> None:
+        """Close the connections and stop the server. Idempotent."""
+        self.reports.close()
+        self.ledger.close()
+        if self.server is not None:
+            self.server.stop()
+
+
+def open_books(settings: Settings, home: Home, products: Mapping[str, Product]) -> Books:
+    """Open the ledger, migrated to this version.
+
+    Raises:
+        LedgerError: if it cannot be opened; says why.
+    """
+    server = None
+    url: Callable[[], str]
+    if settings.ledger.url == EMBEDDED:
+        server = EmbeddedPostgres(home.database)
+        url = server.start
+    else:
+        given = settings.ledger.url
+
+        def url() -> str:
+            return given
+
+    try:
+        ledger = PostgresLedger(url, products=products)
+    except BaseException:
+        if server is not None:
+            server.stop()
+        raise
+    return Books(ledger=ledger, reports=Reports(url), url=url, server=server)
+
+
+def paper_balances(settings: Settings, products: Mapping[str, Product]) -> dict[str, Decimal]:
+    """Return what the paper account held at its first start.
+
+    A quote currency that the configuration does not fund is given as much as it gives of USD.
+    """
+    balances = dict(settings.paper.starting_balances)
+    for product in products.values():
+        balances.setdefault(product.quote, balances.get("USD", ZERO))
+    return balances
+
+
+def carried_on(
+    starting: Mapping[str, Decimal], *, held: Mapping[str, Decimal], cash: Mapping[str, Decimal]
+) -> tuple[dict[str, Decimal], list[str]]:
+    """Return what a paper account holds after everything that the ledger knows of, and what does not fit.
+
+    A paper exchange lives as long as its process, the ledger longer: a new one is opened with the
+    balances that the old one must have had, so that recovered positions exist there.
+
+    Args:
+        starting: balances at the first start.
+        held: net base units bought, by symbol.
+        cash: net quote received, fees included, by symbol.
+    """
+    balances = dict(starting)
+    for symbol, size in held.items():
+        base = symbol.partition("-")[0]
+        balances[base] = EXACT.add(balances.get(base, ZERO), size)
+    for symbol, amount in cash.items():
+        quote = symbol.partition("-")[2]
+        balances[quote] = EXACT.add(balances.get(quote, ZERO), amount)
+    short = [f"{amount:f} {currency}" for currency, amount in balances.items() if amount < 0]
+    return {currency: max(amount, ZERO) for currency, amount in balances.items()}, short

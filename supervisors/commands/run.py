@@ -1,0 +1,186 @@
+"""`quietmaker run`: the market maker itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+import pykka.debug
+from rich.live import Live
+
+from quietmaker.exchange.models import FILL_MODELS
+from quietmaker.settings import Settings
+from quietmaker.telemetry import logs
+from quietmaker.telemetry.events import Event
+from quietmaker.telemetry.logs import Log
+from supervisors import build
+from supervisors.commands.options import config_options, load_settings, say
+from supervisors.home import Home
+from supervisors.plan import plan
+from supervisors.process import Process
+from supervisors.screen import render
+
+REFRESHES: Final = 2
+AT_ONCE: Final = 1.5
+"""Seconds that a second signal leaves for cancelling, and again for the database."""
+_CARELESS: Final = {
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGINT: "SIGINT (Ctrl-C)",
+    signal.SIGHUP: "SIGHUP (the terminal is gone)",
+}
+
+
+@click.command()
+@config_options
+@click.option(
+    "--market",
+    metavar="SOURCE",
+    help="The paper market: synthetic, or the path of a recording (paper.market).",
+)
+@click.option(
+    "--speed", metavar="N", help="Market seconds per second of a recording (paper.speed)."
+)
+@click.option(
+    "--live", is_flag=True, help="Trade real money; the file must say mode: live as well."
+)
+def run(
+    config_file: Path,
+    overrides: tuple[str, ...],
+    market: str | None,
+    speed: str | None,
+    live: bool,
+) -> int:
+    """Run the market maker until SIGTERM or Ctrl-C: then every order is cancelled and all is stored.
+
+    A second signal cancels at once, without waiting for anything else. SIGUSR1 logs what every thread
+    is doing.
+    """
+    extra = [f"paper.market={market}"] if market is not None else []
+    extra += [f"paper.speed={speed}"] if speed is not None else []
+    settings = load_settings(config_file, [*overrides, *extra])
+    if live and settings.mode != "live":
+        raise click.UsageError(
+            f"--live needs mode: live in the configuration; {config_file} is paper"
+        )
+    home = Home.from_env(os.environ)
+    process = Process(settings=settings, home=home, revision=build.revision(os.environ), tell=say)
+    with home.claim():
+        return _run(process)
+
+
+def _run(process: Process) -> int:
+    settings = process.settings
+    with ExitStack() as stack:
+        screen = stack.enter_context(_Screen(process)) if sys.stdout.isatty() else None
+        handle = logs.configure(
+            level=settings.logging.level,
+            form=settings.logging.format,
+            max_repeats_per_minute=settings.logging.max_repeats_per_minute,
+            env=os.environ,
+            context={"mode": settings.mode, "config_sha": settings.sha256[:12]},
+            secrets=[settings.ledger.url] if "@" in settings.ledger.url else [],
+            count=process.metrics.log_message,
+        )
+        stack.callback(handle.close)
+        _handle_signals(process)
+        log = Log("process")
+        log.info(
+            Event.PROCESS_STARTED,
+            f"quietmaker {build.version()} in {settings.mode.upper()} mode",
+            home=str(process.home.root),
+            pid=os.getpid(),
+        )
+        process.open()
+        stack.callback(process.books.close)
+        for title, text in effective_plan(process):
+            log.info(Event.PLAN, f"{title}: {text}")
+        if screen is not None:
+            screen.begin()
+        return process.run()
+
+
+def effective_plan(process: Process) -> list[tuple[str, str]]:
+    """Return what the process is about to do, in words and numbers."""
+    settings = process.settings
+    symbols = list(process.trading.products)
+    lines = [*plan(settings, fees=settings.paper_fees())]
+    lines += [
+        ("trading", ", ".join(symbols)),
+        ("fill model bias", FILL_MODELS[settings.paper.fill_model].bias),
+        ("most at risk", _worst_case(settings, process)),
+        (
+            "ledger",
+            f"{_without_password(settings.ledger.url)}, run {process.run_number} (`quietmaker db url`)",
+        ),
+        ("management", process.management.url),
+        ("home", str(process.home.root)),
+    ]
+    return lines
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(//[^/:@]*):[^@/]*@", r"\1:***@", url)
+
+
+def _worst_case(settings: Settings, process: Process) -> str:
+    """Return how much may be bought at most, whatever happens."""
+    chosen = [settings.symbol(symbol) for symbol in process.trading.products]
+    positions = sum(each.quote.max_position for each in chosen)
+    exposure = max((each.risk.max_exposure for each in chosen), default=0)
+    return f"{min(positions, exposure)} (positions {positions}, all symbols together {exposure})"
+
+
+def _handle_signals(process: Process) -> None:
+    def on_stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        if process.stop.ask(_CARELESS[signal.Signals(number)]) > 1:
+            threading.Thread(target=_abort, args=(process,), name="abort", daemon=True).start()
+
+    def on_dump(number: int, frame: FrameType | None) -> None:
+        pykka.debug.log_thread_tracebacks(number, frame)
+
+    for number in _CARELESS:
+        signal.signal(number, on_stop)
+    signal.signal(signal.SIGUSR1, on_dump)
+
+
+def _abort(process: Process) -> None:
+    """Cancel what can be cancelled in a moment, and end. The books recover at the next start."""
+    os.write(2, b"second signal: cancelling and ending at once\n")
+    threading.Timer(2 * AT_ONCE, os._exit, args=(1,)).start()
+    process.abort(AT_ONCE)
+    os._exit(1)
+
+
+class _Screen:
+    """The live status below the log, on a terminal."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._live = Live(refresh_per_second=REFRESHES, transient=False)
+        self._over = threading.Event()
+
+    def __enter__(self) -> _Screen:
+        # From here on what is written to stdout appears above the table.
+        self._live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self._live.stop()
+
+    def begin(self) -> None:
+        """Show the status from now on."""
+        threading.Thread(target=self._work, name="screen", daemon=True).start()
+
+    def _work(self) -> None:
+        while not self._over.wait(1 / REFRESHES):
+            self._live.update(render(self._process.trading.page.read()))

@@ -1,0 +1,86 @@
+"""The live status for people: a table per symbol, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_COLUMNS = (
+    "symbol",
+    "bid",
+    "ask",
+    "our bid",
+    "position",
+    "exit",
+    "unrealized",
+    "trips",
+    "net",
+    "why",
+)
+
+
+def render(page: Mapping[str, Any]) -> RenderableType:
+    """Return the status document as it is shown on a terminal."""
+    if not page:
+        return Text("starting ...")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column in {"symbol", "why"} else "right")
+    for line in page["symbols"]:
+        table.add_row(*cells(line))
+    return Group(Text(headline(page), style="bold"), table, Text(totals(page)))
+
+
+def headline(page: Mapping[str, Any]) -> str:
+    """Return one line about the process."""
+    failing = [name for name, check in page["checks"].items() if not check["ok"]]
+    ready = "ready" if not failing else f"not ready: {', '.join(failing)}"
+    return (
+        f"{page['mode'].upper()}  {page['state']}  {ready}  market {page['market']}  "
+        f"run {page['run']}  {page['at']}"
+    )
+
+
+def totals(page: Mapping[str, Any]) -> str:
+    """Return one line per quote currency."""
+    lines = [
+        f"{currency}: net {t['net']} after {t['fees']} fees in {t['round_trips']} round trips "
+        f"({t['wins']} won), unrealized {t['unrealized']}, exposure {t['exposure']}"
+        for currency, t in page["totals"].items()
+    ]
+    return "\n".join(lines)
+
+
+def cells(line: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return one symbol's row."""
+    buy = line["sides"].get("BUY", {"quotes": [], "reason": "side_off", "detail": ""})
+    quote = buy["quotes"][0]["price"] if buy["quotes"] else "-"
+    leave = "-" if line["exit"] is None else f"{line['exit']['price']} {line['exit']['reason']}"
+    return (
+        line["symbol"],
+        line["bid"] or "-",
+        line["ask"] or "-",
+        quote,
+        line["position"] if line["position"] != "0" else "-",
+        leave,
+        line["unrealized"] or "-",
+        str(line["round_trips"]),
+        line["net"],
+        why(line),
+    )
+
+
+def why(line: Mapping[str, Any]) -> str:
+    """Return, side by side, why nothing is quoted, or that it is."""
+    parts = []
+    for name, side in line["sides"].items():
+        reason, detail = side["reason"], side["detail"]
+        text = reason
+        if detail:
+            text = detail if detail.startswith(reason) else f"{reason}: {detail}"
+        parts.append(text if len(line["sides"]) == 1 else f"{name} {text}")
+    return "; ".join(parts)
