@@ -271,6 +271,10 @@ class ExitDesk:
 
     def _place(self, entry: Side, wanted: Exit, out: list[Command]) -> None:
         price = self._limit(entry, wanted)
+        if self.is_dust(price):
+            price = (
+                wanted.price
+            )  # at the limit it would be worth too little to be taken; here it may not
         if price <= 0 or self.is_dust(price):
             return
         taking = wanted.urgency is Urgency.TAKE
