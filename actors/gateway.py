@@ -4,9 +4,7 @@
   cancellations go on.
 * An intent is durable before its request leaves. When the ledger is away nothing is sent: an entry is
   reported as rejected for `ledger_unavailable`, and so is an exit, which its trader then tries again.
-* A request without an answer is unknown. The exchange is asked until it knows, with growing pauses;
-  `NOT_FOUND` is told once it has answered so twice, the second time well after the request, because a
-  request may arrive late and a query may be served by a replica that is behind.
+* A request without an answer is unknown, and asked for until somebody knows (`inquiry`).
 * Cancellations are gathered while one request is under way. A refused one is normal: the order itself
   is asked for, and what it says is told. A refusal of an order that still works is told once in a
   while only: its trader would ask again at once, and the exchange refuse again.
@@ -23,8 +21,9 @@ from typing import Final, TypeVar, assert_never
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
 from actors.facts import FactQueue
+from actors.inquiry import Inquiry
 from actors.lanes import Job, Runner
-from actors.news import MOVE_TO, Newsroom
+from actors.news import Newsroom
 from actors.protocol import (
     Fence,
     GatewayMessage,
@@ -55,9 +54,6 @@ from quietmaker.telemetry.metrics import LedgerOperation, Metrics
 
 CANCEL_BATCH: Final = 100
 """Order ids in one cancel request; Coinbase takes no more."""
-FIRST_ASK: Final = Nanos(SECOND // 4)
-LONGEST_PAUSE: Final = Nanos(15 * SECOND)
-NOT_FOUND_AFTER: Final = Nanos(3 * SECOND)
 LEDGER_UNAVAILABLE: Final = "ledger_unavailable"
 LEDGER_REFUSED: Final = "ledger_refused"
 KILL_SWITCH: Final = "kill_switch"
@@ -85,20 +81,6 @@ class GatewayLinks:
     clock: Clock
 
 
-@dataclass(slots=True)
-class _Question:
-    """An order whose outcome nobody knows. Times are monotonic, but for that of the decision."""
-
-    symbol: str
-    client_id: str
-    decided_at: Instant
-    since: int
-    due: int
-    pause: int
-    missing: int = 0
-    asking: bool = False
-
-
 class OrderGateway(BaseActor[GatewayMessage]):
     """Sends orders and cancellations, and asks for what nobody knows."""
 
@@ -107,7 +89,9 @@ class OrderGateway(BaseActor[GatewayMessage]):
         super().__init__(around)
         self._links = links
         self._log = Log("gateway")
-        self._questions: dict[str, _Question] = {}
+        self._inquiry = Inquiry(
+            exchange=links.exchange, news=links.news, monotonic=around.monotonic, log=self._log
+        )
         self._cancels: deque[CancelOrder] = deque()
         self._decided: dict[str, Instant] = {}
         self._refusal_told: dict[str, Nanos] = {}
@@ -133,9 +117,10 @@ class OrderGateway(BaseActor[GatewayMessage]):
                 # Behind every earlier request of the symbol, in its own lane.
                 self._run(symbol, partial(self._fence, symbol, life))
             case ResolveUnknown():
-                self._ask_about(message)
+                self._inquiry.add(message)
             case Tick():
-                self._ask_due()
+                for question in self._inquiry.due():
+                    self._run(question.symbol, partial(self._inquiry.ask, question))
             case _:
                 assert_never(message)
 
@@ -280,7 +265,7 @@ class OrderGateway(BaseActor[GatewayMessage]):
         try:
             report = self._links.exchange.order(client_id)
         except QuietmakerError as error:
-            self._unanswered(symbol, client_id, error)
+            self._inquiry.unanswered(symbol, client_id, error)
             return
         if report is None:
             news.moved(symbol, client_id, Move.NOT_FOUND, reason=reason)
@@ -288,86 +273,12 @@ class OrderGateway(BaseActor[GatewayMessage]):
         elif report.state in TERMINAL:
             news.reported(report)
             if report.filled:
-                self._missed_fills(client_id, since=decided)
+                self._inquiry.missed_fills(client_id, since=decided)
         else:
             now, told = self.around.monotonic(), self._refusal_told.get(client_id)
             if told is None or now - told >= REFUSAL_PAUSE:
                 _keep(self._refusal_told, client_id, now)
                 news.moved(symbol, client_id, Move.CANCEL_REFUSED, reason=reason)
-
-    def _unanswered(self, symbol: str, client_id: str, error: QuietmakerError) -> None:
-        self._log.warning(
-            Event.ORDER_UNKNOWN,
-            f"{client_id} could not be asked for: {error}",
-            symbol=symbol,
-            client_order_id=client_id,
-        )
-
-    # --- asking for the unknown -----------------------------------------------------------------
-
-    def _ask_about(self, message: ResolveUnknown) -> None:
-        now = self.around.monotonic()
-        question = _Question(
-            symbol=message.symbol,
-            client_id=message.client_id,
-            decided_at=message.decided_at,
-            since=now,
-            due=now + FIRST_ASK,
-            pause=FIRST_ASK,
-        )
-        self._questions.setdefault(message.client_id, question)
-
-    def _ask_due(self) -> None:
-        now = self.around.monotonic()
-        for question in list(self._questions.values()):
-            if question.due <= now and not question.asking:
-                question.asking = True
-                self._run(question.symbol, partial(self._ask, question))
-
-    def _ask(self, question: _Question) -> None:
-        if self._outcome_known(question):
-            self._questions.pop(question.client_id, None)
-            return
-        question.pause = min(2 * question.pause, LONGEST_PAUSE)
-        question.due = self.around.monotonic() + question.pause
-        question.asking = False
-
-    def _outcome_known(self, question: _Question) -> bool:
-        """Ask the exchange once; return whether the outcome is known and told."""
-        symbol, client_id, news = question.symbol, question.client_id, self._links.news
-        try:
-            report = self._links.exchange.order(client_id)
-        except QuietmakerError as error:
-            self._unanswered(symbol, client_id, error)
-            return False
-        if report is None:
-            question.missing += 1
-            late = self.around.monotonic() - question.since >= NOT_FOUND_AFTER
-            if question.missing < 2 or not late:
-                return False
-            news.moved(symbol, client_id, Move.NOT_FOUND, reason="the exchange never had it")
-            return True
-        if MOVE_TO[report.state] is Move.OUTCOME_UNKNOWN:
-            return False
-        news.reported(report)
-        if report.filled:
-            self._missed_fills(client_id, since=question.decided_at)
-        return True
-
-    def _missed_fills(self, client_id: str, *, since: Instant) -> None:
-        """Tell the executions that the stream may not have told; repeats are recognised by their id."""
-        try:
-            fills = self._links.exchange.fills(since)
-        except QuietmakerError as error:
-            self._log.warning(
-                Event.ORDER_UNKNOWN,
-                f"fills cannot be asked for: {error}",
-                client_order_id=client_id,
-            )
-            return
-        for told in fills:
-            if told.fill.client_id == client_id:
-                self._links.news.filled(told.fill)
 
 
 class _Self:

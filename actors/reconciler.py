@@ -26,11 +26,13 @@ from actors.facts import FactQueue
 from actors.news import MOVE_TO, Newsroom
 from actors.protocol import (
     BooksRead,
+    GatewayMessage,
     LedgerMessage,
     ReadBooks,
     ReconcilerMessage,
     Recover,
     RecoverSymbol,
+    ResolveUnknown,
     StreamsStarted,
     TraderMessage,
 )
@@ -63,6 +65,7 @@ class ReconcilerLinks:
 
     exchange: Exchange
     ledger: Tellable[LedgerMessage]
+    gateway: Tellable[GatewayMessage]
     traders: Mapping[str, Tellable[TraderMessage]]
     products: Mapping[str, Product]
     facts: FactQueue
@@ -219,9 +222,11 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         if now - max(order.sent_at, intent.decided_at) < ARRIVED_AFTER:
             return work.sweep
         if not work.sweep:
-            # Nobody listened when it ended: open becomes unknown, and unknown fails.
-            for _ in range(1 if order.state is OrderState.UNKNOWN else 2):
-                self._fact(order, Move.NOT_FOUND, None, "not found at recovery", None)
+            # Nobody listened when it ended. A request without a stored answer is told as unknown but
+            # stored as pending, an open order first becomes unknown; then both are found to have failed.
+            first = Move.OUTCOME_UNKNOWN if order.state is OrderState.UNKNOWN else Move.NOT_FOUND
+            for move in (first, Move.NOT_FOUND):
+                self._fact(order, move, None, "not found at recovery", None)
             self._log.warning(
                 Event.ORDER_UNKNOWN,
                 f"{intent.client_id} is not known to the exchange any more",
@@ -295,6 +300,9 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 next_sequence=1,
             )
             life = work.symbols[symbol]
+            for order in books.orders:
+                if order.state is OrderState.UNKNOWN:
+                    self._ask_gateway(order)
             if self._wanted.get(symbol) == life:
                 del self._wanted[symbol]
             self._links.traders[symbol].tell(
@@ -305,6 +313,15 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                     setting=setting,
                 )
             )
+
+    def _ask_gateway(self, order: Working) -> None:
+        """Have an order asked for that is unknown still: it must not stay so for want of anybody asking."""
+        intent = order.intent
+        self._links.gateway.tell(
+            ResolveUnknown(
+                symbol=intent.symbol, client_id=intent.client_id, decided_at=intent.decided_at
+            )
+        )
 
 
 def _held(books: SymbolBooks) -> int:

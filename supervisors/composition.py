@@ -237,6 +237,7 @@ class _Composer:
         links = ReconcilerLinks(
             exchange=outside.exchange,
             ledger=self._to[tree.LEDGER],
+            gateway=self._to[tree.GATEWAY],
             traders=self._traders,
             products=self._products,
             facts=self._facts,

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from actors.protocol import StopTrading
 from actors.view import snapshots
-from quietmaker.core.orders import TERMINAL, Move, OrderState
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Nanos
-from quietmaker.errors import FactsRefused, LedgerError, QuietmakerError, SafetyRefusal
+from quietmaker.errors import LedgerError, SafetyRefusal
 from quietmaker.exchange.paper import PaperExchange
-from quietmaker.ports import Exchange, Ledger, LedgerFact, MarketSource, OrderFact
+from quietmaker.ports import MarketSource
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
@@ -31,6 +30,7 @@ from quietmaker.telemetry.metrics import Metrics, ProcessState
 from supervisors import build
 from supervisors.books import Books, carried_on, open_books, paper_balances
 from supervisors.clock import SystemClock
+from supervisors.closing import cancel_all, settle, write
 from supervisors.composition import Outside, Trading, compose
 from supervisors.home import Home, Instance
 from supervisors.market import open_exchange, open_market
@@ -77,6 +77,7 @@ class Process:
     _beat: Nanos = field(default=Nanos(0), init=False)
     _state: ProcessState = field(default=ProcessState.STARTING, init=False)
     _ready_told: bool = field(default=False, init=False)
+    _end_told: bool = field(default=False, init=False)
     _log: Log = field(default_factory=lambda: Log("process"), init=False)
     metrics: Metrics = field(init=False)
     exchange: PaperExchange = field(init=False)
@@ -273,9 +274,9 @@ class Process:
         try:
             facts = self.trading.facts
             while batch := facts.batch(1_000):
-                _write(ledger, batch, self._log)
+                write(ledger, batch)
                 facts.stored(len(batch))
-            _write(ledger, settle(self.exchange, ledger, self.trading.products), self._log)
+            write(ledger, settle(self.exchange, ledger, self.trading.products))
             ledger.end_run(self._run, at=now, reason=reason)
         except LedgerError as error:
             self._log.error(Event.LEDGER_UNAVAILABLE, f"the books are not up to date: {error}")
@@ -369,63 +370,9 @@ class Process:
         if ready and not self._ready_told:
             self._ready_told = True
             self._log.info(Event.PROCESS_READY, f"after {self._age():.1f} s")
-
-
-def cancel_all(exchange: Exchange) -> None:
-    """Cancel every open order in requests of a hundred.
-
-    Raises:
-        QuietmakerError: if the exchange cannot be asked.
-    """
-    ids = [report.client_id for report in exchange.open_orders()]
-    for start in range(0, len(ids), 100):
-        exchange.cancel(ids[start : start + 100])
-
-
-def settle(exchange: Exchange, ledger: Ledger, products: Mapping[str, Product]) -> list[LedgerFact]:
-    """Return what the exchange says of the orders that the books still wait for."""
-    facts: list[LedgerFact] = []
-    books = ledger.books(products)
-    orders = [order for each in books.values() for order in each.orders]
-    try:
-        for order in orders:
-            report = exchange.order(order.intent.client_id)
-            if order.state in TERMINAL or report is None or report.state not in TERMINAL:
-                continue
-            facts.append(
-                OrderFact(
-                    at=exchange.time(),
-                    client_id=report.client_id,
-                    symbol=report.symbol,
-                    what=_END[report.state].value,
-                    order_id=report.order_id,
-                    reason=report.reason,
-                    cancel_reason=None,
-                    filled=report.filled,
-                )
+        if self.exchange.ended and not self._end_told:
+            self._end_told = True
+            why = f": {self.exchange.failure}" if self.exchange.failure is not None else ""
+            self._log.warning(
+                Event.MARKET_DATA_LOST, f"{self.settings.paper.market} is played to its end{why}"
             )
-        if orders:
-            since = min(order.intent.decided_at for order in orders)
-            ours = {o.intent.client_id: o.trade_ids for o in orders}
-            told = (told.fill for told in exchange.fills(since))
-            facts.extend(f for f in told if f.trade_id not in ours.get(f.client_id, {f.trade_id}))
-    except QuietmakerError as error:
-        Log("process").error(Event.ALERT, f"the exchange cannot be compared with: {error}")
-    return facts
-
-
-_END: Final[Mapping[OrderState, Move]] = {
-    OrderState.FILLED: Move.FILLED,
-    OrderState.CANCELLED: Move.CANCELLED,
-    OrderState.EXPIRED: Move.EXPIRED,
-    OrderState.FAILED: Move.FAILED,
-}
-
-
-def _write(ledger: Ledger, facts: Sequence[LedgerFact], log: Log) -> None:
-    if not facts:
-        return
-    try:
-        ledger.write(facts)
-    except FactsRefused as error:
-        log.error(Event.ALERT, f"the books refuse facts: {error}")

@@ -1,0 +1,78 @@
+"""The last steps of a run: cancel without any actor, store what is left, settle with the exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from quietmaker.core.orders import TERMINAL, Move, OrderState
+from quietmaker.core.product import Product
+from quietmaker.errors import FactsRefused, QuietmakerError
+from quietmaker.ports import Exchange, Ledger, LedgerFact, OrderFact
+from quietmaker.telemetry.events import Event
+from quietmaker.telemetry.logs import Log
+
+
+def cancel_all(exchange: Exchange) -> None:
+    """Cancel every open order in requests of a hundred.
+
+    Raises:
+        QuietmakerError: if the exchange cannot be asked.
+    """
+    ids = [report.client_id for report in exchange.open_orders()]
+    for start in range(0, len(ids), 100):
+        exchange.cancel(ids[start : start + 100])
+
+
+def settle(exchange: Exchange, ledger: Ledger, products: Mapping[str, Product]) -> list[LedgerFact]:
+    """Return what the exchange says of the orders that the books still wait for."""
+    facts: list[LedgerFact] = []
+    books = ledger.books(products)
+    orders = [order for each in books.values() for order in each.orders]
+    try:
+        for order in orders:
+            report = exchange.order(order.intent.client_id)
+            if order.state in TERMINAL or report is None or report.state not in TERMINAL:
+                continue
+            facts.append(
+                OrderFact(
+                    at=exchange.time(),
+                    client_id=report.client_id,
+                    symbol=report.symbol,
+                    what=_END[report.state].value,
+                    order_id=report.order_id,
+                    reason=report.reason,
+                    cancel_reason=None,
+                    filled=report.filled,
+                )
+            )
+        if orders:
+            since = min(order.intent.decided_at for order in orders)
+            ours = {o.intent.client_id: o.trade_ids for o in orders}
+            told = (told.fill for told in exchange.fills(since))
+            facts.extend(f for f in told if f.trade_id not in ours.get(f.client_id, {f.trade_id}))
+    except QuietmakerError as error:
+        Log("process").error(Event.ALERT, f"the exchange cannot be compared with: {error}")
+    return facts
+
+
+_END: Final[Mapping[OrderState, Move]] = {
+    OrderState.FILLED: Move.FILLED,
+    OrderState.CANCELLED: Move.CANCELLED,
+    OrderState.EXPIRED: Move.EXPIRED,
+    OrderState.FAILED: Move.FAILED,
+}
+
+
+def write(ledger: Ledger, facts: Sequence[LedgerFact]) -> None:
+    """Store facts; those that the books refuse are set aside there, and said.
+
+    Raises:
+        LedgerUnavailable: if the database is away.
+    """
+    if not facts:
+        return
+    try:
+        ledger.write(facts)
+    except FactsRefused as error:
+        Log("process").error(Event.ALERT, f"the books refuse facts: {error}")
