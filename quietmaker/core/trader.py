@@ -8,6 +8,7 @@ and returns a shared empty tuple when nothing changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Final, assert_never
 
 from quietmaker.core import quiet
@@ -160,6 +161,10 @@ class Trader:
             if order.state is OrderState.OPEN:
                 cancel(order, CancelReason.SHUTDOWN, now, out)
         return out
+
+    def open_result(self) -> Decimal:
+        """Return the net result of what was closed of the round trip that is still open, in quote."""
+        return ZERO if self._round is None else self._round.sums.net(self.state.product)
 
     def _learn(
         self,

@@ -44,7 +44,7 @@ from quietmaker.core.orders import Move
 from quietmaker.core.params import TraderParams
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import NEVER, Instant, Side
+from quietmaker.core.units import Instant, Side
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
 from quietmaker.exchange.models import FillModel
@@ -181,7 +181,9 @@ class Engine:
 
     def finish(self) -> None:
         """End the market: let what is under way arrive, and close the sums."""
-        while self._core.next_due < NEVER and self._core.next_due <= self.now:
+        latency = self._setup.latency
+        horizon = self.now + max(latency.entry, latency.cancel) + latency.response + 2 * latency.jitter
+        while self._core.next_due <= horizon:
             self._deliver(self._core.next_due)
         self.stats.finish(self.now)
 
