@@ -1,0 +1,358 @@
+"""The gateway: written before sent, stopped by a flag, and never wrong about what it does not know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from actors.base import Failure
+from actors.facts import FactQueue
+from actors.gateway import GatewayLinks, OrderGateway
+from actors.inquiry import NOT_FOUND_AFTER
+from actors.lanes import Inline
+from actors.news import Newsroom
+from actors.protocol import (
+    Fence,
+    GatewayMessage,
+    OrderNews,
+    ReconcilerMessage,
+    RecoverSymbol,
+    TraderMessage,
+)
+from actors.switch import KillSwitch
+from quietmaker.core.commands import CancelOrder, CancelReason, SubmitOrder
+from quietmaker.core.events import OrderFilled, OrderMoved, Tick
+from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
+from quietmaker.core.units import SECOND, Side
+from quietmaker.errors import LedgerError, LedgerUnavailable
+from quietmaker.ledger.memory import MemoryLedger
+from quietmaker.ports import Accepted, OrderFact, Rejected, Unknown, UserFill
+from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, report
+from tests.kit.makers import START, make_fill, make_intent, make_product
+
+SYMBOL = "X-USD"
+
+
+class WatchedLedger(MemoryLedger):
+    """Tells the exchange's list of calls when an intent became durable."""
+
+    def __init__(self, exchange: FakeExchange) -> None:
+        super().__init__()
+        self.exchange = exchange
+        self.error: LedgerError | None = None
+        self.begin_run(mode="paper", config_sha="c0ffee", version="test", at=START)
+
+    def write_intent(self, intent: Intent) -> None:
+        if self.error is not None:
+            raise self.error
+        super().write_intent(intent)
+        self.exchange.calls.append(("durable", intent.client_id))
+
+
+@dataclass
+class Rig:
+    clock: HandClock = field(default_factory=HandClock)
+    exchange: FakeExchange = field(default_factory=FakeExchange)
+    trader: Told[TraderMessage] = field(default_factory=Told)
+    reconciler: Told[ReconcilerMessage] = field(default_factory=Told)
+    kill: KillSwitch = field(default_factory=KillSwitch)
+    failures: list[Failure] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.ledger = WatchedLedger(self.exchange)
+        self.facts = FactQueue(lambda: None)
+        self.metrics = make_metrics()
+        self.news = Newsroom(self.facts, {SYMBOL: self.trader}, self.clock)
+        self.gateway = OrderGateway(
+            around("gateway", self.clock, self.failures),
+            GatewayLinks(
+                exchange=self.exchange,
+                ledger=self.ledger,
+                reconciler=self.reconciler,
+                facts=self.facts,
+                news=self.news,
+                kill=self.kill,
+                runner=Inline(),
+                products={SYMBOL: make_product()},
+                metrics=self.metrics,
+                clock=self.clock,
+            ),
+        )
+        self.inbox: Told[GatewayMessage] = Told()
+        self.gateway.me = self.inbox
+
+    def send(self, client_id: str = "c1", *, leaving: bool = False) -> Intent:
+        intent = make_intent(
+            client_id,
+            Side.SELL if leaving else Side.BUY,
+            10_000,
+            250,
+            purpose=Purpose.EXIT if leaving else Purpose.ENTRY,
+            reason=ExitReason.STOP_LOSS if leaving else None,
+            entry="c0" if leaving else None,
+        )
+        if leaving:
+            self.ledger.exchange = FakeExchange()
+            self.ledger.write_intent(make_intent("c0", Side.BUY, 9_000, 250))
+            self.ledger.exchange = self.exchange
+        self.gateway.on_receive(SubmitOrder(intent=intent))
+        return intent
+
+    def cancel(self, *client_ids: str) -> None:
+        for client_id in client_ids:
+            self.gateway.on_receive(
+                CancelOrder(
+                    client_id=client_id,
+                    symbol=SYMBOL,
+                    reason=CancelReason.REPRICE,
+                    now=self.clock.now(),
+                )
+            )
+
+    def later(self, seconds: float) -> None:
+        self.clock.advance(int(seconds * SECOND))
+        for message in self.inbox.take():
+            self.gateway.on_receive(message)
+        self.gateway.on_receive(Tick(now=self.clock.now()))
+
+    def moves(self) -> list[tuple[Move, str]]:
+        """Return the moves that the trader heard since the last call."""
+        heard = []
+        for message in self.trader.take():
+            assert isinstance(message, OrderNews)
+            if isinstance(message.event, OrderMoved):
+                heard.append((message.event.move, message.event.reason))
+        return heard
+
+    def told_facts(self) -> list[str]:
+        return [fact.what for fact in self.facts.batch(99) if isinstance(fact, OrderFact)]
+
+
+def test_an_intent_is_durable_before_its_request_leaves() -> None:
+    rig = Rig()
+    rig.send("c1")
+    assert rig.exchange.calls == [("durable", "c1"), ("submit", "c1")]
+    assert rig.moves() == [(Move.ACCEPTED, "")]
+    assert rig.told_facts() == ["sent", "accepted"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (LedgerUnavailable("away"), "ledger_unavailable"),
+        (LedgerError("contradiction"), "ledger_refused"),
+    ],
+)
+@pytest.mark.parametrize("leaving", [False, True])
+def test_nothing_is_sent_that_cannot_be_written_and_the_trader_hears_why(
+    error: LedgerError, reason: str, leaving: bool
+) -> None:
+    rig = Rig()
+    if leaving:
+        rig.send("warm", leaving=True)
+        rig.exchange.calls.clear()
+        rig.moves()
+    rig.ledger.error = error
+    rig.gateway.on_receive(SubmitOrder(intent=make_intent("c9", Side.BUY, 10_000, 250)))
+    assert rig.exchange.asked("submit") == []
+    assert rig.moves() == [(Move.REJECTED, reason)]
+    # The books do not hold the intent, and would refuse a fact on it.
+    assert "c9" not in [f.client_id for f in rig.facts.batch(99) if isinstance(f, OrderFact)]
+    assert not rig.failures
+
+
+def test_the_kill_switch_refuses_entries_and_lets_exits_and_cancellations_pass() -> None:
+    rig = Rig()
+    rig.kill.set("SIGTERM")
+    rig.kill.set("later reasons do not count")
+    rig.send("entry")
+    assert rig.exchange.calls == []
+    assert rig.moves() == [(Move.REJECTED, "kill_switch: SIGTERM")]
+    rig.send("exit", leaving=True)
+    rig.cancel("entry")
+    assert rig.exchange.asked("submit") == ["exit"]
+    assert rig.exchange.asked("cancel") == [("entry",)]
+
+
+def test_the_kill_switch_is_looked_at_again_after_the_ledger_took_its_time() -> None:
+    rig = Rig()
+    write = rig.ledger.write_intent
+
+    def slow(intent: Intent) -> None:
+        write(intent)
+        rig.kill.set("while the database was slow")
+
+    rig.ledger.write_intent = slow  # type: ignore[method-assign]
+    rig.send("c1")
+    assert rig.exchange.asked("submit") == []
+    assert rig.moves() == [(Move.REJECTED, "kill_switch: while the database was slow")]
+    assert rig.told_facts() == ["rejected"]
+
+
+def test_a_rejection_is_told_in_the_exchanges_word() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Rejected(reason="INSUFFICIENT_FUND")]
+    rig.send("c1")
+    assert rig.moves() == [(Move.REJECTED, "INSUFFICIENT_FUND")]
+
+
+def test_an_unknown_order_is_asked_for_until_the_exchange_knows() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="time-out")]
+    rig.send("c1")
+    assert rig.moves() == [(Move.OUTCOME_UNKNOWN, "time-out")]
+    rig.exchange.down = True
+    rig.later(0)
+    for _ in range(20):
+        rig.later(1)
+    assert rig.moves() == []  # nobody can be asked: that is no answer
+    asked = len(rig.exchange.asked("order"))
+    assert 3 <= asked <= 8  # the pauses grow
+    rig.exchange.down = False
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    rig.later(20)
+    assert rig.moves() == [(Move.ACCEPTED, "")]
+    rig.later(60)
+    assert len(rig.exchange.asked("order")) == asked + 1
+
+
+def test_an_unknown_order_that_was_filled_is_told_with_its_executions() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="reset by peer")]
+    rig.send("c1")
+    rig.moves()
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    fill = make_fill("t1", Side.BUY, 10_000, 250, client_id="c1")
+    other = make_fill("t2", Side.BUY, 10_000, 250, client_id="c2")
+    rig.exchange.executions = [
+        UserFill(order_id="o", fill=fill),
+        UserFill(order_id="o", fill=other),
+    ]
+    rig.later(0)
+    rig.later(1)
+    events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
+    assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.FILLED]
+    assert [e.fill for e in events if isinstance(e, OrderFilled)] == [fill]
+
+
+def test_not_found_takes_two_answers_and_time_for_a_late_request() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="time-out")]
+    rig.send("c1")
+    rig.moves()
+    rig.later(0)
+    for _ in range(10):
+        rig.later(0.25)
+        if rig.clock.at - START < NOT_FOUND_AFTER:
+            assert rig.moves() == []
+    rig.later(4)
+    assert rig.moves() == [(Move.NOT_FOUND, "the exchange never had it")]
+
+
+@pytest.mark.parametrize("word", ["ORDER_IS_FULLY_FILLED", "UNKNOWN_CANCEL_ORDER"])
+def test_a_refused_cancellation_of_an_ended_order_tells_how_it_ended(word: str) -> None:
+    rig = Rig()
+    rig.send("c1")
+    rig.moves()
+    rig.exchange.refusals["c1"] = word
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    rig.exchange.executions = [
+        UserFill(order_id="o", fill=make_fill("t1", Side.BUY, 10_000, 250, client_id="c1"))
+    ]
+    rig.cancel("c1")
+    events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
+    assert [type(e) for e in events] == [OrderMoved, OrderFilled]
+    moved = events[0]
+    assert isinstance(moved, OrderMoved)
+    assert (moved.move, moved.filled) == (Move.FILLED, 250)
+
+
+def test_a_refused_cancellation_of_a_working_order_is_told_once_in_a_while() -> None:
+    rig = Rig()
+    rig.send("c1")
+    rig.moves()
+    rig.exchange.refusals["c1"] = "COMMANDER_REJECTED_CANCEL_ORDER"
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    for _ in range(5):
+        rig.cancel("c1")
+        rig.clock.advance(SECOND // 10)
+    assert rig.moves() == [(Move.CANCEL_REFUSED, "COMMANDER_REJECTED_CANCEL_ORDER")]
+    rig.clock.advance(6 * SECOND)
+    rig.cancel("c1")
+    assert rig.moves() == [(Move.CANCEL_REFUSED, "COMMANDER_REJECTED_CANCEL_ORDER")]
+
+
+def test_a_cancellation_of_an_order_that_the_exchange_never_had_resolves_it() -> None:
+    rig = Rig()
+    rig.send("c1")
+    rig.moves()
+    rig.exchange.refusals["c1"] = "UNKNOWN_CANCEL_ORDER"
+    rig.cancel("c1")
+    assert rig.moves() == [(Move.NOT_FOUND, "UNKNOWN_CANCEL_ORDER")]
+    rig.later(0)
+    for _ in range(8):
+        rig.later(1)
+    assert rig.moves() == [(Move.NOT_FOUND, "the exchange never had it")]
+
+
+def test_cancellations_are_gathered_by_the_hundred() -> None:
+    rig = Rig()
+    jobs: list[object] = []
+
+    class Later(Inline):
+        def run(self, key: str, job: object) -> None:
+            jobs.append(job)
+
+    object.__setattr__(rig.gateway._links, "runner", Later())
+    rig.cancel(*(f"c{number}" for number in range(150)))
+    for job in jobs:
+        job()  # type: ignore[operator]
+    assert [len(batch) for batch in rig.exchange.asked("cancel")] == [100, 50]
+
+
+def test_a_cancellation_that_cannot_be_sent_fails_nobody() -> None:
+    rig = Rig()
+    rig.exchange.down = True
+    rig.cancel("c1")
+    assert not rig.failures
+    assert rig.moves() == []
+
+
+def test_a_fence_reaches_the_reconciler_behind_the_symbols_requests() -> None:
+    rig = Rig()
+    rig.send("c1")
+    rig.gateway.on_receive(Fence(symbol=SYMBOL, life="second"))
+    assert rig.reconciler.messages == [RecoverSymbol(symbol=SYMBOL, life="second")]
+
+
+def test_a_gateway_that_failed_sends_nothing_more() -> None:
+    rig = Rig()
+    write = rig.ledger.write_intent
+
+    def fails_meanwhile(intent: Intent) -> None:
+        write(intent)
+        rig.gateway._report(RuntimeError("elsewhere"))
+
+    rig.ledger.write_intent = fails_meanwhile  # type: ignore[method-assign]
+    rig.send("c1")
+    assert rig.exchange.asked("submit") == []
+
+
+def test_an_execution_is_told_once_whoever_hears_of_it_first() -> None:
+    rig = Rig()
+    fill = make_fill("t1", Side.BUY, 10_000, 250, client_id="c1")
+    rig.news.filled(fill)
+    rig.news.filled(fill)
+    assert rig.news.store(fill) is None
+    assert len(rig.trader.take()) == 1
+    assert len(rig.facts) == 1
+
+
+def test_an_accepted_order_carries_the_exchanges_id_into_the_ledger() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Accepted(order_id="E-1")]
+    rig.send("c1")
+    last = rig.facts.batch(99)[-1]
+    assert isinstance(last, OrderFact)
+    assert (last.what, last.order_id) == ("accepted", "E-1")
