@@ -38,8 +38,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         for package in ("quietmaker", "bench", "config"):
-            shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
-        files = [str(path.relative_to(copy)) for glob in MODULES for path in sorted(copy.glob(glob))]
+            shutil.copytree(
+                ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        files = [
+            str(path.relative_to(copy)) for glob in MODULES for path in sorted(copy.glob(glob))
+        ]
         compiler = Path(sys.executable).with_name("mypyc")
         environment = os.environ | {"MYPYC_OPT_LEVEL": "3", "PYTHONPATH": str(copy)}
         done = subprocess.run(

@@ -1,12 +1,12 @@
 """Replay speed against its floor: `python -m bench.replay` prints one JSON line per data set.
 
-Data: seeded L1 events (touches and trades) in Parquet, as docs/parquet.md has it: one symbol with 1,000,000
-events, and 20 symbols with 100,000 each. Rule: both touches are quoted and moved when the touch has moved two
-ticks, 10 ms of latency, every gate and check on. Each run is a process of its own, so that `process_seconds`
-has everything in it, start-up and reading included.
+Data: seeded L1 events (touches and trades) in Parquet, as docs/parquet.md has it: one symbol with
+1,000,000 events, and 20 symbols with 100,000 each. Rule: both touches are quoted and moved when the
+touch has moved two ticks, 10 ms of latency, every gate and check on. Each run is a process of its own, so
+that its seconds have everything in them, start-up and reading included.
 
-Floor: a bare loop over the same columns that tracks the best bid and ask and one order a side, and does nothing
-else: what any engine in this language pays. It runs in the same process, right after the engine.
+Floor: a bare loop over the same columns that tracks the best bid and ask and one order a side, and does
+nothing else: what any engine in this language pays. It runs in the same process, right after the engine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ import tempfile
 import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from quietmaker.core.product import Product
+    from quietmaker.market.columns import Columns
+    from quietmaker.replay.engine import Setup
 
 SETS: Final = {"one_symbol": (1, 1_000_000), "twenty_symbols": (20, 100_000)}
 TICK: Final = Decimal("0.01")
@@ -112,17 +117,17 @@ def child(path: Path, symbols: int) -> dict[str, object]:
         "fills": sum(stats.fills.values()),
         "round_trips": sum(trips.count for trips in stats.trips.values()),
         "peak_mib": peak,
-        "compiled": not sys.modules["quietmaker.core.trader"].__file__.endswith(".py"),  # type: ignore[union-attr]
+        "compiled": not str(sys.modules["quietmaker.core.trader"].__file__).endswith(".py"),
     }
 
 
-def _floor(batches: list[object], symbols: int) -> int:
+def _floor(batches: list[Columns], symbols: int) -> int:
     """Track best bid and ask, and one order a side that follows when the touch has moved two ticks."""
     best = [[0, 0] for _ in range(symbols)]
     orders = [[0, 0] for _ in range(symbols)]
     moved = 0
     for batch in batches:
-        for _at, index, kind, bid, _bs, ask, _as, price, _size, _side in batch.rows():  # type: ignore[attr-defined]
+        for _at, index, kind, bid, _bs, ask, _as, price, _size, _side in batch.rows():
             mine = orders[index]
             if kind == 0:
                 touch = best[index]
@@ -141,7 +146,7 @@ def _floor(batches: list[object], symbols: int) -> int:
     return moved
 
 
-def _products(symbols: int):  # type: ignore[no-untyped-def]
+def _products(symbols: int) -> dict[str, Product]:
     from quietmaker.core.product import Product  # noqa: PLC0415
 
     return {
@@ -160,7 +165,7 @@ def _products(symbols: int):  # type: ignore[no-untyped-def]
     }
 
 
-def _setup(symbols: int):  # type: ignore[no-untyped-def]
+def _setup(symbols: int) -> Setup:
     from quietmaker.core.fees import FeeRates  # noqa: PLC0415
     from quietmaker.core.units import MILLISECOND, Nanos, Rate  # noqa: PLC0415
     from quietmaker.exchange.latency import Latency  # noqa: PLC0415
@@ -188,7 +193,9 @@ def _setup(symbols: int):  # type: ignore[no-untyped-def]
             "defaults.risk.max_daily_loss=100000",
         ],
     )
-    balances = {"USD": Decimal(1_000_000)} | {product.base: Decimal(100) for product in products.values()}
+    balances = {"USD": Decimal(1_000_000)} | {
+        product.base: Decimal(100) for product in products.values()
+    }
     return Setup(
         products=products,
         params={symbol: settings.params(symbol, product) for symbol, product in products.items()},
@@ -210,7 +217,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--child", type=Path)
     parser.add_argument("--symbols", type=int, default=1)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the events, for a quick look")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="share of the events, for a quick look"
+    )
     chosen = parser.parse_args()
     if chosen.child is not None:
         print(json.dumps(child(chosen.child, chosen.symbols)))
@@ -219,11 +228,27 @@ def main() -> None:
         for name, (symbols, events) in SETS.items():
             path = Path(folder) / f"{name}.parquet"
             make(path, symbols, int(events * chosen.scale))
-            command = [sys.executable, "-m", "bench.replay", "--child", str(path), "--symbols", str(symbols)]
+            command = [
+                sys.executable,
+                "-m",
+                "bench.replay",
+                "--child",
+                str(path),
+                "--symbols",
+                str(symbols),
+            ]
             began = time.perf_counter()
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             wall = time.perf_counter() - began
-            print(json.dumps({"bench": f"replay.{name}", **json.loads(done.stdout), "wall_seconds": round(wall, 3)}))
+            print(
+                json.dumps(
+                    {
+                        "bench": f"replay.{name}",
+                        **json.loads(done.stdout),
+                        "wall_seconds": round(wall, 3),
+                    }
+                )
+            )
 
 
 if __name__ == "__main__":

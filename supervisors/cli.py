@@ -37,6 +37,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
         "config": Verb("supervisors.commands.config:config", "Check and show the configuration."),
         "db": Verb("supervisors.commands.db:db", "Reach the database of the books."),
+        "record": Verb("supervisors.commands.record:record", "Write a market as Parquet."),
         "replay": Verb(
             "supervisors.commands.replay:replay",
             "Run a recorded or synthetic market, on a virtual clock.",

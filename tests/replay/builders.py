@@ -79,7 +79,10 @@ class SmallMarket:
 
 
 def setup(
-    market: SmallMarket, *, params: TraderParams | None = None, excluded: Mapping[str, str] | None = None
+    market: SmallMarket,
+    *,
+    params: TraderParams | None = None,
+    excluded: Mapping[str, str] | None = None,
 ) -> Setup:
     """Return a setup that trades every symbol of the market."""
     products = market.info().products
@@ -91,7 +94,10 @@ def setup(
         balances={"USD": Decimal(10_000)} | {each.base: Decimal(100) for each in products.values()},
         excluded=excluded or {},
         latency=Latency(
-            entry=Nanos(10 * MILLISECOND), cancel=Nanos(10 * MILLISECOND), response=Nanos(MILLISECOND), jitter=Nanos(0)
+            entry=Nanos(10 * MILLISECOND),
+            cancel=Nanos(10 * MILLISECOND),
+            response=Nanos(MILLISECOND),
+            jitter=Nanos(0),
         ),
         seed=1,
     )
