@@ -37,7 +37,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 bench: install
-	@for each in replay ledger calibrate; do $(BIN)/python -m bench.$$each || exit 1; done
+	@for each in replay ledger calibrate compiled; do $(BIN)/python -m bench.$$each || exit 1; done
 
 fmt: install
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true
