@@ -191,6 +191,7 @@ class TraderActor(BaseActor[TraderMessage]):
                 assert_never(news.event)
         if self._stopping:
             self._do(self.core.stop(self._links.clock.now()))
+        self._show()
 
     def _on_fill(self, event: OrderFilled) -> None:
         fill, state = event.fill, self.core.state
@@ -235,6 +236,8 @@ class TraderActor(BaseActor[TraderMessage]):
             return  # a second answer to a request that was repeated, or one to an earlier life
         for event in message.setting:
             self._do(self.core.on(event))
+        # The market first: adopted quotes that are still wanted then keep their place in the queue.
+        self._drain()
         self._do(self.core.on(message.recovered))
         waiting, self._waiting = self._waiting, []
         for news in waiting:

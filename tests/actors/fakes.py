@@ -144,6 +144,7 @@ class FakeStreams:
         self.market: Callable[[MarketEvent], None] | None = None
         self.user: Callable[[UserEvent], None] | None = None
         self.resynced: list[str] = []
+        self.stopped = False
 
     def start(
         self, *, market: Callable[[MarketEvent], None], user: Callable[[UserEvent], None]
@@ -155,6 +156,7 @@ class FakeStreams:
 
     def stop(self) -> None:
         self.market = self.user = None
+        self.stopped = True
 
 
 def report(

@@ -1,0 +1,243 @@
+"""The feed: what breaks a book is told to the trader first, then healed; silence is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from actors.base import Failure
+from actors.conflate import MarketSlot
+from actors.feed import CHANNEL_SILENCE, RESYNC_PAUSE, SYMBOL_SILENCE, FeedLinks, MarketFeed
+from actors.protocol import ClockCompared, ReconcilerMessage, StreamsStarted
+from quietmaker.core.events import DataLost, Tick, TouchChanged
+from quietmaker.core.market import (
+    BookDelta,
+    BookSnapshot,
+    FeedLost,
+    MarketEvent,
+    StaleReason,
+    TouchQuote,
+    TradePrint,
+)
+from quietmaker.core.units import SECOND, Instant, Lots, Side, Ticks
+from quietmaker.ports import UserEvent
+from tests.actors.fakes import FakeStreams, HandClock, Told, around, make_metrics
+
+
+def snapshot(symbol: str, at: int, bid: int = 100, ask: int = 102) -> BookSnapshot:
+    return BookSnapshot(
+        symbol=symbol,
+        at=Instant(at),
+        bids=((Ticks(bid), Lots(5)),),
+        asks=((Ticks(ask), Lots(5)),),
+    )
+
+
+class WatchedSlot(MarketSlot):
+    """A slot that tells the test what is put into it."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: True)
+        self.lost: list[StaleReason] = []
+        self.broken = False
+
+    def put_lost(self, lost: DataLost) -> None:
+        self.lost.append(lost.reason)
+        super().put_lost(lost)
+
+    def put_touch(self, touch: TouchChanged) -> None:
+        if self.broken:
+            raise ZeroDivisionError("a bug")
+        super().put_touch(touch)
+
+
+@dataclass
+class Rig:
+    clock: HandClock = field(default_factory=HandClock)
+    streams: FakeStreams = field(default_factory=FakeStreams)
+    reconciler: Told[ReconcilerMessage] = field(default_factory=Told)
+    failures: list[Failure] = field(default_factory=list)
+    users: list[UserEvent] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.slots = {symbol: WatchedSlot() for symbol in ("A-USD", "B-USD")}
+        self.feed = MarketFeed(
+            around("feed", self.clock, self.failures),
+            FeedLinks(
+                streams=self.streams,
+                slots=self.slots,
+                user=self.users.append,
+                reconciler=self.reconciler,
+                metrics=make_metrics(),
+                clock=self.clock,
+            ),
+        )
+        self.feed.begin()
+
+    def market(self, *events: MarketEvent) -> None:
+        assert self.streams.market is not None
+        for event in events:
+            self.streams.market(event)
+        # What the stream's thread told the actor is in its inbox; it was not started.
+        while not self.feed.actor_inbox.empty():
+            self.feed.on_receive(self.feed.actor_inbox.get().message)
+
+    def later(self, nanos: int) -> None:
+        self.clock.advance(nanos)
+        self.feed.on_receive(Tick(now=self.clock.now()))
+        while not self.feed.actor_inbox.empty():
+            self.feed.on_receive(self.feed.actor_inbox.get().message)
+
+    def standing(self, symbol: str = "A-USD") -> TouchChanged | StaleReason | None:
+        standing = self.slots[symbol].standing()
+        return standing.reason if isinstance(standing, DataLost) else standing
+
+
+def test_the_streams_begin_with_the_feed_and_the_reconciler_hears_of_it() -> None:
+    rig = Rig()
+    assert rig.streams.market is not None
+    assert rig.reconciler.messages == [StreamsStarted()]
+    rig.feed.finish()
+    assert rig.streams.stopped
+    assert rig.standing() is StaleReason.DISCONNECTED
+
+
+def test_a_book_is_kept_and_its_touch_handed_on() -> None:
+    rig = Rig()
+    rig.market(
+        snapshot("A-USD", 1),
+        BookDelta(symbol="A-USD", at=Instant(2), changes=((Side.BUY, Ticks(101), Lots(3)),)),
+    )
+    touch = rig.standing()
+    assert isinstance(touch, TouchChanged)
+    assert (touch.bid, touch.bid_size, touch.ask) == (101, 3, 102)
+    assert touch.now == rig.clock.now()  # our clock, whatever the exchange's says
+
+
+def test_touches_of_a_symbol_with_depth_are_passed_over() -> None:
+    rig = Rig()
+    quote = TouchQuote(
+        symbol="A-USD",
+        at=Instant(1),
+        bid=Ticks(90),
+        bid_size=Lots(1),
+        ask=Ticks(99),
+        ask_size=Lots(1),
+    )
+    rig.market(quote)
+    first = rig.standing()
+    assert isinstance(first, TouchChanged)
+    assert first.bid == 90
+    rig.market(snapshot("A-USD", 2), quote)
+    second = rig.standing()
+    assert isinstance(second, TouchChanged)
+    assert second.bid == 100
+
+
+def test_a_crossed_book_is_told_before_it_is_asked_for_and_heals_with_its_snapshot() -> None:
+    rig = Rig()
+    slot, asked_after = rig.slots["A-USD"], []
+    resync = rig.streams.resync
+
+    def asked(symbol: str) -> None:
+        asked_after.append(list(slot.lost))
+        resync(symbol)
+
+    rig.streams.resync = asked  # type: ignore[method-assign]
+    crossing = BookDelta(symbol="A-USD", at=Instant(2), changes=((Side.BUY, Ticks(103), Lots(3)),))
+    rig.market(snapshot("A-USD", 1), crossing)
+    assert asked_after == [[StaleReason.CROSSED]]
+    assert rig.standing() is StaleReason.CROSSED
+    assert rig.slots["B-USD"].lost == []
+    rig.market(crossing)  # refused until the next snapshot, and no reason to ask again
+    assert rig.streams.resynced == ["A-USD"]
+    rig.market(snapshot("A-USD", 3))
+    assert isinstance(rig.standing(), TouchChanged)
+
+
+def test_a_book_that_does_not_come_back_is_asked_for_again_after_a_pause() -> None:
+    rig = Rig()
+    rig.market(
+        snapshot("A-USD", 1),
+        snapshot("B-USD", 1),
+        FeedLost(symbol="A-USD", at=Instant(2), reason=StaleReason.GAP),
+    )
+    assert rig.standing() is StaleReason.GAP
+    rig.later(RESYNC_PAUSE // 2)
+    assert rig.streams.resynced == ["A-USD"]
+    rig.later(RESYNC_PAUSE)
+    assert rig.streams.resynced == ["A-USD", "A-USD"]
+
+
+def test_a_silent_channel_stops_every_symbol_once() -> None:
+    rig = Rig()
+    rig.market(snapshot("A-USD", 1), snapshot("B-USD", 1))
+    rig.later(CHANNEL_SILENCE)
+    assert isinstance(rig.standing(), TouchChanged)
+    rig.later(1)
+    assert rig.standing("A-USD") is rig.standing("B-USD") is StaleReason.SILENT
+    assert sorted(rig.streams.resynced) == ["A-USD", "B-USD"]
+    rig.market(snapshot("A-USD", 2))
+    assert isinstance(rig.standing("A-USD"), TouchChanged)
+
+
+def test_a_silent_symbol_stops_alone() -> None:
+    rig = Rig()
+    rig.market(snapshot("A-USD", 1))
+    for _ in range(SYMBOL_SILENCE // (5 * SECOND) + 1):
+        rig.market(snapshot("B-USD", 1))
+        rig.later(5 * SECOND)
+    assert rig.standing("A-USD") is StaleReason.SILENT
+    assert isinstance(rig.standing("B-USD"), TouchChanged)
+
+
+def test_a_source_that_is_down_is_not_asked_and_not_called_silent() -> None:
+    rig = Rig()
+    rig.market(
+        snapshot("A-USD", 1),
+        snapshot("B-USD", 1),
+        FeedLost(symbol="A-USD", at=Instant(2), reason=StaleReason.DISCONNECTED),
+        FeedLost(symbol="B-USD", at=Instant(2), reason=StaleReason.DISCONNECTED),
+    )
+    rig.later(10 * SYMBOL_SILENCE)
+    assert rig.standing() is StaleReason.DISCONNECTED
+    assert rig.streams.resynced == []
+
+
+def test_clocks_that_disagree_keep_touches_back_until_they_agree() -> None:
+    rig = Rig()
+    rig.market(snapshot("A-USD", 1))
+    rig.feed.on_receive(ClockCompared(skewed=True))
+    assert rig.standing() is StaleReason.CLOCK_SKEW
+    rig.market(snapshot("A-USD", 2))
+    assert rig.standing() is StaleReason.CLOCK_SKEW
+    rig.feed.on_receive(ClockCompared(skewed=False))
+    assert "A-USD" in rig.streams.resynced
+    rig.market(snapshot("A-USD", 3))
+    assert isinstance(rig.standing(), TouchChanged)
+
+
+def test_a_trade_from_the_future_is_counted_now() -> None:
+    rig = Rig()
+    trade = TradePrint(
+        symbol="A-USD",
+        at=Instant(rig.clock.at + 10**15),
+        price=Ticks(7),
+        size=Lots(1),
+        aggressor=Side.BUY,
+    )
+    rig.market(trade)
+    assert rig.slots["A-USD"].drain().trades == ((rig.clock.now(), 7),)
+
+
+def test_symbols_that_are_not_traded_are_passed_over() -> None:
+    rig = Rig()
+    rig.market(snapshot("Z-USD", 1))
+    assert not rig.failures
+
+
+def test_an_error_in_the_callback_is_the_failure_of_the_feed() -> None:
+    rig = Rig()
+    rig.slots["A-USD"].broken = True
+    assert rig.streams.market is not None
+    rig.streams.market(snapshot("A-USD", 1))
+    assert [type(failure.error) for failure in rig.failures] == [ZeroDivisionError]

@@ -1,0 +1,310 @@
+"""The trader's shell: tells what the core commands, and recovers without losing or doubling anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from actors.board import Board
+from actors.conflate import MarketSlot
+from actors.facts import FactQueue
+from actors.protocol import (
+    Fence,
+    GatewayMessage,
+    MarketMoved,
+    OrderNews,
+    Recover,
+    StopTrading,
+)
+from actors.trader import TraderActor, TraderLinks
+from quietmaker.core.commands import CancelOrder, CancelReason, RoundTrip, SubmitOrder
+from quietmaker.core.events import (
+    CandlesLoaded,
+    EligibilityChanged,
+    FeesChanged,
+    FundsChanged,
+    OrderFilled,
+    OrderMoved,
+    Recovered,
+    Tick,
+    TouchChanged,
+)
+from quietmaker.core.orders import Fill, Intent, Move, OrderState, Purpose, Working
+from quietmaker.core.positions import Lot
+from quietmaker.core.trader import Trader
+from quietmaker.core.units import SECOND, Instant, Lots, Side, Ticks
+from quietmaker.ports import FillMarked, LedgerFact
+from tests.actors.fakes import HandClock, Told, around, make_metrics
+from tests.kit.makers import (
+    FEES,
+    SYMBOL,
+    candles,
+    make_fill,
+    make_intent,
+    make_params,
+    make_product,
+    make_working,
+    maker_fee,
+)
+
+
+@dataclass
+class Rig:
+    clock: HandClock = field(default_factory=HandClock)
+    gateway: Told[GatewayMessage] = field(default_factory=Told)
+    board: Board = field(default_factory=Board)
+
+    def __post_init__(self) -> None:
+        self.product = make_product()
+        self.facts = FactQueue(lambda: None)
+        self.slot = MarketSlot(lambda: True)
+        core = Trader(self.product, make_params(), id_prefix="qm1")
+        self.trader = TraderActor(
+            around(f"trader:{SYMBOL}", self.clock),
+            core=core,
+            links=TraderLinks(
+                gateway=self.gateway,
+                facts=self.facts,
+                slot=self.slot,
+                board=self.board,
+                metrics=make_metrics(),
+                clock=self.clock,
+            ),
+        )
+        self.number = 0
+
+    def recover(
+        self,
+        *,
+        orders: tuple[Working, ...] = (),
+        lots: tuple[Lot, ...] = (),
+        upto: int = 0,
+        life: str | None = None,
+    ) -> None:
+        now = self.clock.now()
+        self.trader.on_receive(
+            Recover(
+                life=self.trader.actor_urn if life is None else life,
+                recovered=Recovered(
+                    now=now,
+                    orders=orders,
+                    lots=lots,
+                    round_trip=lots[0].order if lots else None,
+                    reason=None,
+                    next_sequence=1,
+                ),
+                upto=upto,
+                setting=(
+                    CandlesLoaded(now=now, candles=candles(now, low=9_800, high=10_200)),
+                    EligibilityChanged(now=now, rule=None),
+                    FeesChanged(now=now, fees=FEES),
+                    FundsChanged(now=now, quote=Decimal(1_000), base=Lots(0)),
+                ),
+            )
+        )
+
+    def touch(self, bid: int = 10_000, ask: int = 10_100) -> None:
+        self.slot.put_touch(touch_changed(self.clock.now(), bid, ask))
+        self.trader.on_receive(MarketMoved())
+
+    def quoting(self) -> Intent:
+        """Recover, show a market, and return the entry that was sent and accepted."""
+        self.recover()
+        self.touch()
+        (command,) = self.gateway.take()
+        assert isinstance(command, SubmitOrder)
+        self.moved(command.intent.client_id, Move.ACCEPTED)
+        return command.intent
+
+    def news(self, event: OrderMoved | OrderFilled) -> OrderNews:
+        self.number += 1
+        return OrderNews(number=self.number, event=event)
+
+    def moved(self, client_id: str, move: Move, *, filled: int | None = None) -> None:
+        event = OrderMoved(
+            now=self.clock.now(),
+            client_id=client_id,
+            move=move,
+            reason="",
+            filled=None if filled is None else Lots(filled),
+        )
+        self.trader.on_receive(self.news(event))
+
+    def filled(self, fill: Fill) -> None:
+        self.trader.on_receive(self.news(OrderFilled(now=self.clock.now(), fill=fill)))
+
+    def stored(self) -> list[LedgerFact]:
+        return self.facts.batch(999)
+
+
+def touch_changed(now: Instant, bid: int = 10_000, ask: int = 10_100) -> TouchChanged:
+    return TouchChanged(now=now, bid=Ticks(bid), bid_size=Lots(9), ask=Ticks(ask), ask_size=Lots(9))
+
+
+def fill_of(intent: Intent, trade_id: str, *, price: int | None = None) -> Fill:
+    at_price = intent.price if price is None else price
+    return make_fill(
+        trade_id,
+        intent.side,
+        at_price,
+        intent.size,
+        client_id=intent.client_id,
+        fee=maker_fee(make_product(), at_price, intent.size),
+    )
+
+
+def test_a_trader_asks_to_be_recovered_and_sends_nothing_before() -> None:
+    rig = Rig()
+    rig.trader.begin()
+    assert rig.gateway.take() == [Fence(symbol=SYMBOL, life=rig.trader.actor_urn)]
+    rig.touch()
+    assert rig.gateway.take() == []
+    rig.clock.advance(11 * SECOND)
+    rig.trader.on_receive(Tick(now=rig.clock.now()))  # nobody answered: it asks again
+    assert rig.gateway.take() == [Fence(symbol=SYMBOL, life=rig.trader.actor_urn)]
+
+
+def test_a_quote_and_its_round_trip_reach_gateway_ledger_and_board() -> None:
+    rig = Rig()
+    entry = rig.quoting()
+    assert (entry.purpose, entry.price, entry.post_only) == (Purpose.ENTRY, 10_000, True)
+    rig.filled(fill_of(entry, "t1"))
+    rig.moved(entry.client_id, Move.FILLED, filled=entry.size)
+    (command,) = [c for c in rig.gateway.take() if isinstance(c, SubmitOrder)]
+    leaving = command.intent
+    assert leaving.purpose is Purpose.EXIT
+    rig.moved(leaving.client_id, Move.ACCEPTED)
+    rig.filled(fill_of(leaving, "t2"))
+    rig.moved(leaving.client_id, Move.FILLED, filled=leaving.size)
+    (trip,) = [fact for fact in rig.stored() if isinstance(fact, RoundTrip)]
+    assert trip.net > 0
+    assert rig.board.results()[SYMBOL].trips == 1
+    marks = [fact for fact in rig.stored() if isinstance(fact, FillMarked)]
+    assert [(mark.trade_id, mark.twice_mid) for mark in marks] == [("t1", 20_100), ("t2", 20_100)]
+
+
+def test_the_view_shows_market_quotes_and_the_reason_for_not_quoting() -> None:
+    rig = Rig()
+    entry = rig.quoting()
+    view = rig.board.view(SYMBOL)
+    assert view is not None
+    assert (view.bid, view.ask) == (Decimal("1.0000"), Decimal("1.0100"))
+    assert view.sides[Side.BUY].quotes == ((Decimal("1.0000"), Decimal("25.0"), "open"),)
+    assert view.exposure == rig.product.notional(entry.price, entry.size)
+    rig.touch(10_000, 10_010)
+    view = rig.board.view(SYMBOL)
+    assert view is not None
+    assert view.sides[Side.BUY].gate == "spread_below_required"
+    assert "0.505 %" in view.sides[Side.BUY].detail
+
+
+def test_an_adopted_order_is_managed_like_our_own() -> None:
+    rig = Rig()
+    old = make_working(make_intent("qm0-1", Side.BUY, 10_000, 250, at=rig.clock.now()))
+    rig.slot.put_touch(touch_changed(rig.clock.now()))
+    rig.recover(orders=(old,))
+    assert rig.gateway.take() == []  # still wanted: it keeps its place in the queue
+    rig.touch(10_020, 10_120)
+    (command,) = rig.gateway.take()
+    assert isinstance(command, CancelOrder)
+    assert (command.client_id, command.reason) == ("qm0-1", CancelReason.REPRICE)
+
+
+def test_order_news_before_the_recovery_is_taken_after_it_unless_the_books_hold_it() -> None:
+    rig = Rig()
+    entry = make_intent("qm0-1", Side.BUY, 10_000, 250, at=rig.clock.now())
+    rig.filled(fill_of(entry, "in the books"))  # number 1
+    late = make_fill("after them", Side.BUY, 10_000, 100, client_id="qm0-2")
+    rig.filled(late)  # number 2
+    lot = Lot(
+        trade_id="in the books",
+        order="qm0-1",
+        entry=Side.BUY,
+        price=Ticks(10_000),
+        lots=250,
+        fee=Decimal(0),
+        twice_mid=20_000,
+        at=Instant(rig.clock.at),
+        maker=True,
+    )
+    other = make_working(make_intent("qm0-2", Side.BUY, 10_000, 100, at=rig.clock.now()))
+    rig.recover(orders=(other,), lots=(lot,), upto=1)
+    assert rig.trader.core.state.position.lots == 350
+
+
+def test_a_closing_fill_that_the_books_hold_is_not_applied_again() -> None:
+    rig = Rig()
+    leaving = make_intent("qm0-9", Side.SELL, 10_000, 250)
+    rig.filled(fill_of(leaving, "closed it"))  # told before the recovery, and in the books
+    rig.recover(upto=1)
+    assert rig.trader.core.state.position.lots == 0
+
+
+def test_a_recovery_meant_for_an_earlier_life_is_ignored() -> None:
+    rig = Rig()
+    rig.recover(life="urn of the dead")
+    assert not rig.trader.core.state.recovered
+
+
+def test_answers_that_the_stream_overtook_raise_no_alarm() -> None:
+    rig = Rig()
+    entry = rig.quoting()
+    rig.filled(fill_of(entry, "t1"))
+    rig.moved(entry.client_id, Move.FILLED, filled=entry.size)
+    before = len(rig.stored())
+    for move in (Move.ACCEPTED, Move.OUTCOME_UNKNOWN, Move.CANCEL_REFUSED):
+        rig.moved(entry.client_id, move)
+    assert len(rig.stored()) == before
+    rig.moved("nobody knows it", Move.ACCEPTED)
+    assert len(rig.stored()) == before + 1
+
+
+def test_an_unknown_outcome_of_an_order_that_the_stream_confirmed_is_no_news() -> None:
+    rig = Rig()
+    entry = rig.quoting()
+    rig.moved(entry.client_id, Move.OUTCOME_UNKNOWN)
+    assert rig.trader.core.state.orders[entry.client_id].state is OrderState.OPEN
+
+
+def test_a_stop_cancels_what_rests_and_what_is_accepted_later() -> None:
+    rig = Rig()
+    entry = rig.quoting()
+    rig.trader.on_receive(StopTrading())
+    (cancel,) = rig.gateway.take()
+    assert isinstance(cancel, CancelOrder)
+    assert (cancel.client_id, cancel.reason) == (entry.client_id, CancelReason.SHUTDOWN)
+
+    rig = Rig()
+    rig.recover()
+    rig.touch()
+    (command,) = rig.gateway.take()
+    assert isinstance(command, SubmitOrder)
+    rig.trader.on_receive(StopTrading())  # the request is still on its way
+    assert rig.gateway.take() == []
+    rig.moved(command.intent.client_id, Move.ACCEPTED)
+    assert [type(c) for c in rig.gateway.take()] == [CancelOrder]
+    rig.touch(10_010, 10_110)
+    assert rig.gateway.take() == []
+
+
+def test_the_others_exposure_counts_against_the_limit() -> None:
+    rig = Rig()
+    other = Rig(board=rig.board)
+    other.quoting()
+    view = rig.board.view(SYMBOL)
+    assert view is not None
+    rig.board.show(replace(view, symbol="Y-USD", exposure=Decimal(490)))
+    rig.recover()
+    rig.touch()
+    assert rig.gateway.take() == []
+    view = rig.board.view(SYMBOL)
+    assert view is not None
+    assert view.sides[Side.BUY].gate == "risk_refused"
+
+
+def test_a_wake_that_was_lost_is_healed_by_the_next_tick() -> None:
+    rig = Rig()
+    rig.recover()
+    rig.slot.put_touch(touch_changed(rig.clock.now()))
+    rig.trader.on_receive(Tick(now=rig.clock.now()))
+    assert [type(c) for c in rig.gateway.take()] == [SubmitOrder]
