@@ -1,9 +1,9 @@
 """The replay benchmark with the core compiled: `python -m bench.compiled`.
 
-The core, the matching core and the replay engine are typed so that mypyc can compile them as they are. This
-copies the library into a folder of its own, compiles these modules there with the C compiler, and runs
-`bench.replay` against the copy. The working tree is never compiled in place: a stale binary would shadow an edited
-source, and tests would no longer test what one reads.
+The core, the matching core and the replay engine are typed so that mypyc can compile them as they are.
+This copies the library into a folder of its own, compiles these modules there with the C compiler, and
+runs `bench.replay` against the copy. The working tree is never compiled in place: a stale binary would
+shadow an edited source, and tests would no longer test what one reads.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from quietmaker.core.product import Product
     from quietmaker.market.columns import Columns
     from quietmaker.replay.engine import Setup
@@ -94,18 +96,14 @@ def child(path: Path, symbols: int) -> dict[str, object]:
     assert isinstance(source, ColumnSource)
     engine = Engine(_setup(symbols), FILL_MODELS["queue"], sink=None)
     spent = 0.0
-    batches = []
     for batch in source.columns():
-        batches.append(batch)
         began = time.process_time()
         engine.run_columns(batch)
         spent += time.process_time() - began
     engine.finish()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     until_here = time.process_time()
-    began = time.process_time()
-    _floor(batches, symbols)
-    floor = time.process_time() - began
+    floor = _floor(source.columns(), symbols)
     stats = engine.stats
     return {
         "events": engine.events,
@@ -121,12 +119,16 @@ def child(path: Path, symbols: int) -> dict[str, object]:
     }
 
 
-def _floor(batches: list[Columns], symbols: int) -> int:
-    """Track best bid and ask, and one order a side that follows when the touch has moved two ticks."""
+def _floor(batches: Iterable[Columns], symbols: int) -> float:
+    """Return the CPU seconds of tracking best bid and ask, and one order a side that follows them.
+
+    An order moves when its touch has moved two ticks, and is gone when a trade reaches it.
+    """
     best = [[0, 0] for _ in range(symbols)]
     orders = [[0, 0] for _ in range(symbols)]
-    moved = 0
+    spent = 0.0
     for batch in batches:
+        began = time.process_time()
         for _at, index, kind, bid, _bs, ask, _as, price, _size, _side in batch.rows():
             mine = orders[index]
             if kind == 0:
@@ -135,15 +137,14 @@ def _floor(batches: list[Columns], symbols: int) -> int:
                 touch[1] = ask
                 if not -2 < bid - mine[0] < 2:
                     mine[0] = bid
-                    moved += 1
                 if not -2 < ask - mine[1] < 2:
                     mine[1] = ask
-                    moved += 1
             elif price <= mine[0]:
                 mine[0] = 0
             elif price >= mine[1]:
                 mine[1] = 0
-    return moved
+        spent += time.process_time() - began
+    return spent
 
 
 def _products(symbols: int) -> dict[str, Product]:
