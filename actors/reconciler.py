@@ -225,8 +225,9 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             # Nobody listened when it ended. A request without a stored answer is told as unknown but
             # stored as pending, an open order first becomes unknown; then both are found to have failed.
             first = Move.OUTCOME_UNKNOWN if order.state is OrderState.UNKNOWN else Move.NOT_FOUND
-            for move in (first, Move.NOT_FOUND):
-                self._fact(order, move, None, "not found at recovery", None)
+            # The ledger takes equal facts for repeats: the second one is a nanosecond later.
+            for later, move in enumerate((first, Move.NOT_FOUND)):
+                self._fact(order, move, None, "not found at recovery", None, later=later)
             self._log.warning(
                 Event.ORDER_UNKNOWN,
                 f"{intent.client_id} is not known to the exchange any more",
@@ -236,10 +237,17 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         return True
 
     def _fact(
-        self, order: Working, move: Move, order_id: str | None, reason: str, filled: Lots | None
+        self,
+        order: Working,
+        move: Move,
+        order_id: str | None,
+        reason: str,
+        filled: Lots | None,
+        *,
+        later: int = 0,
     ) -> None:
         fact = OrderFact(
-            at=self._links.clock.now(),
+            at=Instant(self._links.clock.now() + later),
             client_id=order.intent.client_id,
             symbol=order.intent.symbol,
             what=move.value,

@@ -71,6 +71,7 @@ class FakeExchange:
     Attributes:
         down: every call raises.
         submits: outcomes of the next submits; accepted when empty.
+        meanwhile: happens while the balances are asked for.
         refusals: reasons for which cancellations are refused, by client id.
     """
 
@@ -86,6 +87,7 @@ class FakeExchange:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     clock: HandClock = field(default_factory=HandClock)
     skew: int = 0
+    meanwhile: Callable[[], None] = lambda: None
 
     def _called(self, what: str, arg: Any = None) -> None:
         self.calls.append((what, arg))
@@ -114,6 +116,7 @@ class FakeExchange:
 
     def balances(self) -> Mapping[str, Balance]:
         self._called("balances")
+        self.meanwhile()
         return self.money
 
     def products(self) -> Mapping[str, Product]:

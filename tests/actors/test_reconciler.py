@@ -1,0 +1,294 @@
+"""Recovery: books and exchange are brought together before a trader may act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from actors.account import Accounts
+from actors.board import Board
+from actors.facts import FactQueue
+from actors.ledger_writer import LedgerWriter, WriterLinks
+from actors.news import Newsroom
+from actors.protocol import (
+    BooksRead,
+    FactsQueued,
+    GatewayMessage,
+    LedgerMessage,
+    OrderNews,
+    ReadBooks,
+    ReconcilerMessage,
+    Recover,
+    RecoverSymbol,
+    StreamsStarted,
+    TraderMessage,
+)
+from actors.reconciler import ARRIVED_AFTER, Reconciler, ReconcilerLinks
+from quietmaker.core.events import (
+    EligibilityChanged,
+    FeesChanged,
+    FundsChanged,
+    OrderFilled,
+    OrderMoved,
+    Tick,
+)
+from quietmaker.core.orders import Intent, Move, OrderState
+from quietmaker.core.units import SECOND, Lots, Side
+from quietmaker.ledger.memory import MemoryLedger
+from quietmaker.ports import OrderFact, UserFill
+from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, report, usd
+from tests.kit.makers import FEES, START, SYMBOL, make_fill, make_intent, make_product, maker_fee
+
+
+@dataclass
+class Rig:
+    """Reconciler and ledger writer, wired to each other, driven by hand."""
+
+    clock: HandClock = field(default_factory=HandClock)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    trader: Told[TraderMessage] = field(default_factory=Told)
+    gateway: Told[GatewayMessage] = field(default_factory=Told)
+    to_ledger: Told[LedgerMessage] = field(default_factory=Told)
+    to_reconciler: Told[ReconcilerMessage] = field(default_factory=Told)
+    excluded: str | None = None
+
+    def __post_init__(self) -> None:
+        self.exchange = FakeExchange(clock=self.clock, money={"USD": usd("900", "100")})
+        self.ledger.begin_run(mode="paper", config_sha="c0ffee", version="test", at=START)
+        products = {SYMBOL: make_product()}
+        self.board = Board()
+        self.facts = FactQueue(lambda: self.to_ledger.tell(FactsQueued()))
+        self.news = Newsroom(self.facts, {SYMBOL: self.trader}, self.clock)
+        self.writer = LedgerWriter(
+            around("ledger", self.clock),
+            WriterLinks(
+                ledger=self.ledger,
+                facts=self.facts,
+                reconciler=self.to_reconciler,
+                metrics=make_metrics(),
+            ),
+        )
+        self.reconciler = Reconciler(
+            around("reconciler", self.clock),
+            ReconcilerLinks(
+                exchange=self.exchange,
+                ledger=self.to_ledger,
+                gateway=self.gateway,
+                traders={SYMBOL: self.trader},
+                products=products,
+                facts=self.facts,
+                news=self.news,
+                accounts=Accounts(self.exchange, products, self.board),
+                exclusion=lambda symbol: self.excluded,
+                clock=self.clock,
+            ),
+        )
+
+    def intent(self, client_id: str = "c1", **how: Any) -> Intent:
+        """Write an intent that was decided long ago."""
+        intent = make_intent(client_id, Side.BUY, 10_000, 250, **how)
+        self.ledger.write_intent(intent)
+        return intent
+
+    def move(self, client_id: str, move: Move, *, filled: int | None = None) -> None:
+        self.ledger.write(
+            [
+                OrderFact(
+                    at=self.clock.now(),
+                    client_id=client_id,
+                    symbol=SYMBOL,
+                    what=move.value,
+                    order_id=None,
+                    reason="",
+                    cancel_reason=None,
+                    filled=None if filled is None else Lots(filled),
+                )
+            ]
+        )
+
+    def settle(self) -> None:
+        """Let the two talk until neither has anything to say."""
+        while self.to_ledger.messages or self.to_reconciler.messages:
+            for message in self.to_ledger.take():
+                self.writer.on_receive(message)
+            for answer in self.to_reconciler.take():
+                self.reconciler.on_receive(answer)
+
+    def recover(self, life: str = "first") -> Recover | None:
+        """Ask as a trader would, and return what it is told."""
+        self.reconciler.on_receive(RecoverSymbol(symbol=SYMBOL, life=life))
+        self.settle()
+        return self.recovered()
+
+    def recovered(self) -> Recover | None:
+        told = [message for message in self.trader.take() if isinstance(message, Recover)]
+        assert len(told) <= 1
+        return told[0] if told else None
+
+    def later(self, nanos: int) -> None:
+        self.clock.advance(nanos)
+        self.reconciler.on_receive(Tick(now=self.clock.now()))
+        self.settle()
+
+    def fill(self, client_id: str = "c1", trade_id: str = "t1", size: int = 250) -> UserFill:
+        fee = maker_fee(make_product(), 10_000, size)
+        fill = make_fill(trade_id, Side.BUY, 10_000, size, client_id=client_id, fee=fee)
+        return UserFill(order_id="o", fill=fill)
+
+
+def test_a_new_trader_is_told_everything_that_it_needs_to_decide() -> None:
+    rig = Rig(excluded="permanent_exclusions: X-*")
+    told = rig.recover()
+    assert told is not None
+    assert (told.life, told.recovered.orders, told.recovered.lots) == ("first", (), ())
+    fees, funds, verdict = (
+        next(event for event in told.setting if isinstance(event, kind))
+        for kind in (FeesChanged, FundsChanged, EligibilityChanged)
+    )
+    assert isinstance(fees, FeesChanged)
+    assert fees.fees == FEES
+    assert isinstance(funds, FundsChanged)
+    assert funds.quote == Decimal(1_000)  # holds included: the core subtracts its own orders
+    assert isinstance(verdict, EligibilityChanged)
+    assert verdict.rule == "permanent_exclusions: X-*"
+
+
+def test_an_order_that_still_rests_is_adopted() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    told = rig.recover()  # its request had no stored answer: the exchange tells
+    assert told is not None
+    assert [(o.intent.client_id, o.state) for o in told.recovered.orders] == [
+        ("c1", OrderState.OPEN)
+    ]
+
+
+def test_what_ended_while_nobody_listened_is_written_with_its_executions() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    rig.exchange.executions = [rig.fill()]
+    told = rig.recover()
+    assert told is not None
+    assert told.recovered.orders == ()
+    assert [(lot.trade_id, lot.lots) for lot in told.recovered.lots] == [("t1", 250)]
+    assert told.recovered.round_trip == "c1"
+    assert rig.ledger.fills["t1"].client_id == "c1"
+    assert rig.ledger.intents["c1"].strategy_tag == "passivemm"
+    # The stream tells the same execution late: it is no news.
+    rig.news.filled(rig.fill().fill)
+    assert rig.trader.take() == []
+
+
+def test_a_request_that_never_arrived_fails_once_it_is_old_enough() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.clock.advance(SECOND)
+    assert rig.recover() is None  # it may still be on its way
+    rig.later(ARRIVED_AFTER)
+    told = rig.recovered()
+    assert told is not None
+    assert told.recovered.orders == ()
+    assert rig.ledger.books({SYMBOL: make_product()})[SYMBOL].orders == ()
+
+
+def test_an_open_order_that_the_exchange_forgot_fails_and_keeps_its_executions() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.ledger.write([rig.fill(size=100).fill])
+    rig.clock.advance(60 * SECOND)
+    told = rig.recover()
+    assert told is not None
+    assert told.recovered.orders == ()
+    assert sum(lot.lots for lot in told.recovered.lots) == 100
+
+
+def test_nobody_is_recovered_while_the_exchange_cannot_be_asked() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.exchange.down = True
+    assert rig.recover() is None
+    for _ in range(10):
+        rig.later(SECOND)
+    assert rig.recovered() is None
+    rig.exchange.down = False
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    rig.later(60 * SECOND)
+    assert rig.recovered() is not None
+
+
+def test_nobody_is_recovered_while_the_ledger_is_away() -> None:
+    rig = Rig()
+    rig.ledger.available = False
+    assert rig.recover() is None
+    rig.ledger.available = True
+    rig.clock.advance(SECOND)
+    rig.writer.on_receive(Tick(now=rig.clock.now()))
+    rig.settle()
+    assert rig.recovered() is not None
+
+
+def test_every_fact_queued_before_is_in_the_books_that_are_told() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    rig.news.filled(rig.fill().fill)
+    (news,) = rig.trader.take()
+    assert isinstance(news, OrderNews)
+    told = rig.recover()
+    assert told is not None
+    assert [lot.trade_id for lot in told.recovered.lots] == ["t1"]
+    assert news.number <= told.upto
+
+
+def test_books_whose_reader_died_are_asked_for_again() -> None:
+    rig = Rig()
+    rig.reconciler.on_receive(RecoverSymbol(symbol=SYMBOL, life="first"))
+    (asked,) = [m for m in rig.to_ledger.take() if isinstance(m, ReadBooks)]
+    rig.later(20 * SECOND)
+    assert rig.recovered() is None
+    rig.later(11 * SECOND)
+    rig.later(SECOND)
+    assert rig.recovered() is not None
+    late = BooksRead(token=asked.token, upto=0, books={})
+    rig.reconciler.on_receive(late)  # the answer to a question that was given up
+
+
+def test_a_foreign_order_is_left_alone() -> None:
+    rig = Rig()
+    rig.exchange.orders["somebody-elses"] = report("somebody-elses", OrderState.OPEN)
+    assert rig.recover() is not None
+    assert rig.exchange.asked("cancel") == []
+
+
+def test_what_the_streams_missed_is_told_to_the_traders() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    assert rig.recover() is not None
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    rig.exchange.executions = [rig.fill()]
+    rig.reconciler.on_receive(StreamsStarted())
+    rig.settle()
+    events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
+    assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.FILLED]
+    assert [e.fill.trade_id for e in events if isinstance(e, OrderFilled)] == ["t1"]
+
+
+def test_fees_that_cannot_be_had_become_unknown_and_not_zero() -> None:
+    rig = Rig()
+    assert rig.recover() is not None
+    rig.exchange.down = True
+    for _ in range(4):
+        rig.later(16 * SECOND)
+    told = [m for m in rig.trader.take() if isinstance(m, FeesChanged)]
+    assert [event.fees for event in told] == [None]
+    rig.exchange.down = False
+    rig.later(16 * SECOND)
+    told = [m for m in rig.trader.take() if isinstance(m, FeesChanged)]
+    assert [event.fees for event in told] == [FEES]

@@ -1,0 +1,274 @@
+"""Ledger writer, account, clock, status, user feed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+from actors.account import Accounts
+from actors.board import Board, SymbolView
+from actors.clock import SKEW_LIMIT, ClockActor, ClockLinks
+from actors.facts import FactQueue
+from actors.ledger_writer import LedgerWriter, WriterLinks
+from actors.news import Newsroom
+from actors.protocol import (
+    ClockCompared,
+    FactsQueued,
+    FeedMessage,
+    OrderNews,
+    ReconcilerMessage,
+    TraderMessage,
+)
+from actors.status import StatusActor, StatusLinks, StatusPage, document
+from actors.user_feed import UserFeed
+from quietmaker.core.commands import Alert, AlertKind
+from quietmaker.core.events import FundsChanged, OrderFilled, OrderMoved, ProductChanged, Tick
+from quietmaker.core.orders import Move
+from quietmaker.core.units import SECOND, ZERO, Instant, Lots, Nanos, Side
+from quietmaker.ledger.memory import MemoryLedger
+from quietmaker.ports import Balance, OrderFact, UserFill, UserOrder
+from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, usd
+from tests.kit.makers import START, SYMBOL, make_fill, make_product
+
+# --- ledger writer ------------------------------------------------------------------------------
+
+
+def alert(number: int) -> Alert:
+    return Alert(
+        symbol=SYMBOL, now=Instant(START + number), kind=AlertKind.EXIT_STUCK, detail=str(number)
+    )
+
+
+def writer(ledger: MemoryLedger, clock: HandClock) -> tuple[LedgerWriter, FactQueue]:
+    facts = FactQueue(lambda: None)
+    reconciler: Told[ReconcilerMessage] = Told()
+    links = WriterLinks(ledger=ledger, facts=facts, reconciler=reconciler, metrics=make_metrics())
+    return LedgerWriter(around("ledger", clock), links), facts
+
+
+def test_facts_wait_in_order_while_the_ledger_is_away() -> None:
+    ledger, clock = MemoryLedger(), HandClock()
+    actor, facts = writer(ledger, clock)
+    ledger.available = False
+    facts.put(alert(1), alert(2))
+    actor.on_receive(FactsQueued())
+    assert actor.away
+    facts.put(alert(3))
+    ledger.available = True
+    actor.on_receive(FactsQueued())  # not before the pause is over
+    assert ledger.alerts == []
+    clock.advance(SECOND)
+    actor.on_receive(Tick(now=clock.now()))
+    assert ledger.alerts == [alert(1), alert(2), alert(3)]
+    assert len(facts) == 0
+
+
+def test_a_new_writer_begins_with_what_the_old_one_left() -> None:
+    ledger, clock = MemoryLedger(), HandClock()
+    actor, facts = writer(ledger, clock)
+    facts.put(alert(1))
+    actor.begin()
+    assert ledger.alerts == [alert(1)]
+
+
+def test_a_refused_fact_takes_no_other_with_it() -> None:
+    ledger, clock = MemoryLedger(), HandClock()
+    actor, facts = writer(ledger, clock)
+    facts.put(make_fill("t1", Side.BUY, 1, 1, client_id="nobody's"), alert(1))
+    actor.on_receive(FactsQueued())
+    assert ledger.alerts == [alert(1)]
+    assert len(ledger.refused) == 1
+    assert len(facts) == 0
+
+
+def test_the_end_of_the_writer_writes_what_came_last() -> None:
+    ledger, clock = MemoryLedger(), HandClock()
+    actor, facts = writer(ledger, clock)
+    ledger.available = False
+    facts.put(alert(1))
+    actor.on_receive(FactsQueued())
+    ledger.available = True
+    actor.finish()  # although its pause is not over
+    assert ledger.alerts == [alert(1)]
+
+
+# --- account ------------------------------------------------------------------------------------
+
+
+def view(symbol: str = SYMBOL, *, held: int = 0, exposure: str = "0") -> SymbolView:
+    return SymbolView(
+        symbol=symbol,
+        quote_currency="USD",
+        at=START,
+        recovered=True,
+        mode="run",
+        stale=None,
+        bid=Decimal("1.00"),
+        ask=Decimal("1.01"),
+        book_at=START,
+        sides={},
+        working=0,
+        position=Decimal(held),
+        held_lots=held,
+        cost=ZERO,
+        opened_at=None,
+        exit=None,
+        exposure=Decimal(exposure),
+        break_even=None,
+        unrealized=None,
+    )
+
+
+def test_funds_are_shared_evenly_and_never_add_up_to_more_than_there_is() -> None:
+    products = {s: make_product(symbol=s) for s in ("A-USD", "B-USD", "C-USD")}
+    exchange = FakeExchange(products_now=dict(products), money={"USD": usd("99.99999999", "0.01")})
+    accounts = Accounts(exchange, products, Board())
+    shares = []
+    for symbol in products:
+        _, funds = accounts.known(symbol, held=0, now=START)
+        assert isinstance(funds, FundsChanged)
+        assert funds.quote is not None
+        shares.append(funds.quote)
+    assert len(set(shares)) == 1
+    assert sum(shares) <= Decimal("100.00999999")
+    assert Decimal("100.00999999") - sum(shares) < Decimal("1e-7")
+
+
+def test_inventory_is_what_is_held_beyond_our_own_position() -> None:
+    balance = Balance(currency="X", available=Decimal(30), hold=Decimal(5))
+    exchange = FakeExchange(money={"USD": usd("10"), "X": balance})
+    accounts = Accounts(exchange, {SYMBOL: make_product()}, Board())
+    _, funds = accounts.known(SYMBOL, held=250, now=START)  # 25 X are our position
+    assert isinstance(funds, FundsChanged)
+    assert funds.base == 100
+
+
+def test_a_position_that_changed_during_the_question_waits_for_the_next_poll() -> None:
+    board = Board()
+    exchange = FakeExchange(money={"USD": usd("10")})
+    accounts = Accounts(exchange, {SYMBOL: make_product()}, board)
+    board.show(view())
+    exchange.meanwhile = lambda: board.show(view(held=7))
+    told = accounts.poll(Nanos(START), START)
+    assert not [event for _, event in told if isinstance(event, FundsChanged)]
+    exchange.meanwhile = lambda: None
+    later = START + 60 * SECOND
+    told = accounts.poll(Nanos(later), Instant(later))
+    assert [event for _, event in told if isinstance(event, FundsChanged)]
+
+
+def test_a_product_that_left_or_changed_its_increments_stops_entries() -> None:
+    product = make_product()
+    exchange = FakeExchange(money={"USD": usd("10")})
+    accounts = Accounts(exchange, {SYMBOL: product}, Board())
+    exchange.products_now = {SYMBOL: make_product(tick="0.001")}
+    told = [e for _, e in accounts.poll(Nanos(START), START) if isinstance(e, ProductChanged)]
+    assert [(e.product.untradable, e.product.tick) for e in told] == [
+        ("increments_changed", product.tick)
+    ]
+    exchange.products_now = {}
+    later = Instant(START + 60 * SECOND)
+    told = [e for _, e in accounts.poll(Nanos(later), later) if isinstance(e, ProductChanged)]
+    assert [e.product.untradable for e in told] == ["delisted"]
+
+
+# --- clock --------------------------------------------------------------------------------------
+
+
+def test_a_skewed_clock_is_told_to_the_feed() -> None:
+    clock = HandClock()
+    exchange = FakeExchange(clock=clock)
+    feed: Told[FeedMessage] = Told()
+    actor = ClockActor(
+        around("clock", clock),
+        ClockLinks(clock=clock, exchange=exchange, tick=lambda tick: None, feed=feed),
+    )
+    actor.on_receive(Tick(now=clock.now()))
+    exchange.skew = SKEW_LIMIT + SECOND
+    actor.on_receive(Tick(now=clock.now()))  # not due yet
+    clock.advance(31 * SECOND)
+    actor.on_receive(Tick(now=clock.now()))
+    assert feed.messages == [ClockCompared(skewed=False), ClockCompared(skewed=True)]
+    assert actor.skew == SKEW_LIMIT + SECOND
+    exchange.down = True
+    clock.advance(31 * SECOND)
+    actor.on_receive(Tick(now=clock.now()))
+    assert len(feed.messages) == 2  # no answer is no agreement and no disagreement
+
+
+# --- board and status ---------------------------------------------------------------------------
+
+
+def test_the_board_adds_up_the_exposure_of_the_others() -> None:
+    board = Board()
+    board.show(view("A-USD", exposure="10"))
+    board.show(view("B-USD", exposure="5"))
+    assert board.others("A-USD", "USD") == 5
+    version = board.version
+    board.show(replace(view("B-USD", exposure="5"), working=3))
+    assert board.version == version  # nothing that anybody counts changed
+    board.show(view("B-USD", exposure="0"))
+    assert board.others("A-USD", "USD") == 0
+    assert board.others("A-USD", "EUR") <= 0
+
+
+def test_the_status_is_a_json_document_with_exact_money() -> None:
+    board, page, refreshed = Board(), StatusPage(), []
+    board.show(view("A-USD", exposure="10.50"))
+    actor = StatusActor(
+        around("status", HandClock()),
+        StatusLinks(
+            board=board,
+            page=page,
+            process=lambda: {"mode": "paper"},
+            refresh=lambda: refreshed.append(1),
+        ),
+    )
+    assert page.read() == {}
+    actor.on_receive(Tick(now=START))
+    actor.on_receive(Tick(now=Instant(START + 1)))
+    assert refreshed == [1]
+    shown = json.loads(json.dumps(page.read()))
+    assert shown["mode"] == "paper"
+    assert shown["totals"]["USD"]["exposure"] == "10.5"
+    assert shown["symbols"][0]["bid"] == "1"
+    assert document(board, START)["symbols"][0]["data_age_seconds"] == 0
+
+
+# --- user feed ----------------------------------------------------------------------------------
+
+
+def test_what_the_user_stream_tells_is_a_fact_first_and_then_news() -> None:
+    clock, trader = HandClock(), Told[TraderMessage]()
+    facts = FactQueue(lambda: None)
+    news = Newsroom(facts, {SYMBOL: trader}, clock)
+    feed = UserFeed(
+        around("user_feed", clock),
+        news=news,
+        products={SYMBOL: make_product()},
+        metrics=make_metrics(),
+    )
+    fill = make_fill("t1", Side.BUY, 10_000, 250, client_id="c1")
+    feed.on_receive(UserFill(order_id="o1", fill=fill))
+    feed.on_receive(
+        UserOrder(
+            at=Instant(5),
+            symbol=SYMBOL,
+            client_id="c1",
+            order_id="o1",
+            move=Move.FILLED,
+            reason="",
+            filled=Lots(250),
+        )
+    )
+    first, second = facts.batch(9)
+    assert first == fill
+    assert isinstance(second, OrderFact)
+    assert (second.at, second.what, second.filled, second.order_id) == (5, "filled", 250, "o1")
+    told = [m for m in trader.messages if isinstance(m, OrderNews)]
+    assert [m.number for m in told] == [1, 2]
+    assert [type(m.event) for m in told] == [OrderFilled, OrderMoved]
+    # Of a symbol that nobody trades: stored all the same.
+    feed.on_receive(UserFill(order_id="o2", fill=replace(fill, symbol="Z-USD", trade_id="t2")))
+    assert facts.last == 3
