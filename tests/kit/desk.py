@@ -45,8 +45,17 @@ from quietmaker.core.events import (
 from quietmaker.core.exit_desk import POST_ONLY_REFUSED
 from quietmaker.core.fees import FeeRates, fee_on
 from quietmaker.core.market import StaleReason
-from quietmaker.core.orders import Fill, Intent, Move, Purpose, TimeInForce
+from quietmaker.core.orders import (
+    ExitReason,
+    Fill,
+    Intent,
+    Move,
+    Purpose,
+    TimeInForce,
+    Working,
+)
 from quietmaker.core.params import TraderParams
+from quietmaker.core.positions import Lot
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import (
@@ -121,11 +130,7 @@ class Desk:
         self.cash = ZERO
         self.bid = self.ask = 0
         if ready:
-            self.on(
-                Recovered(
-                    now=self.now, orders=(), lots=(), round_trip=None, reason=None, next_sequence=1
-                )
-            )
+            self.recover()
             self.on(FeesChanged(now=self.now, fees=fees))
             self.on(
                 FundsChanged(
@@ -137,6 +142,30 @@ class Desk:
             self.on(EligibilityChanged(now=self.now, rule=None))
             if candle_range is not None:
                 self.load_candles(*candle_range)
+
+    def recover(
+        self,
+        *,
+        orders: Sequence[Working] = (),
+        lots: Sequence[Lot] = (),
+        round_trip: str | None = None,
+        reason: ExitReason | None = None,
+        next_sequence: int = 1,
+    ) -> list[Command]:
+        """Tell the state that the books and the exchange agreed on; the exchange knows the orders."""
+        for order in orders:
+            booked = Booked(order.intent, open=True, filled=order.filled)
+            self.booked[order.intent.client_id] = booked
+        return self.on(
+            Recovered(
+                now=self.now,
+                orders=tuple(orders),
+                lots=tuple(lots),
+                round_trip=round_trip,
+                reason=reason,
+                next_sequence=next_sequence,
+            )
+        )
 
     # --- telling ----------------------------------------------------------------------------------
 
