@@ -182,7 +182,9 @@ class Engine:
     def finish(self) -> None:
         """End the market: let what is under way arrive, and close the sums."""
         latency = self._setup.latency
-        horizon = self.now + max(latency.entry, latency.cancel) + latency.response + 2 * latency.jitter
+        horizon = (
+            self.now + max(latency.entry, latency.cancel) + latency.response + 2 * latency.jitter
+        )
         while self._core.next_due <= horizon:
             self._deliver(self._core.next_due)
         self.stats.finish(self.now)
