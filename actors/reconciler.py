@@ -15,7 +15,7 @@ Fees, funds and products are polled; what cannot be had three times in a row is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -41,7 +41,7 @@ from quietmaker.core.orders import TERMINAL, Fill, Move, OrderState, Working
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant, Lots, Nanos
 from quietmaker.errors import QuietmakerError
-from quietmaker.ports import Clock, Exchange, OrderFact, SymbolBooks
+from quietmaker.ports import Clock, Exchange, OrderFact, OrderReport, SymbolBooks
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 
@@ -193,13 +193,13 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         now = self._links.clock.now()
         unsettled = [order for each in books.values() for order in each.orders]
         since = min((order.intent.decided_at for order in unsettled), default=now)
-        open_now = {report.client_id for report in exchange.open_orders()}
+        open_now = exchange.open_orders()
         waiting = [order for order in unsettled if not self._compare_order(work, order, now)]
         # After the orders: an execution between the two questions is then in the answer.
         fills = exchange.fills(Instant(min(since, now) - OVERLAP))
         self._add_fills(work, [told.fill for told in fills], unsettled)
         if not work.sweep:
-            self._report_foreign(open_now - {o.intent.client_id for o in unsettled})
+            self._report_foreign(work, open_now, {o.intent.client_id for o in unsettled})
         return not waiting
 
     def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
@@ -274,13 +274,21 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             else:
                 self._links.news.store(fill)
 
-    def _report_foreign(self, client_ids: set[str]) -> None:
-        for client_id in sorted(client_ids - self._foreign):
-            self._foreign.add(client_id)
+    def _report_foreign(self, work: _Pass, open_now: Sequence[OrderReport], ours: set[str]) -> None:
+        """Say which open orders are not ours; symbols outside of the pass trade on meanwhile."""
+        for report in open_now:
+            traded = report.symbol in self._links.products
+            if report.client_id in ours | self._foreign or (
+                traded and report.symbol not in work.symbols
+            ):
+                continue
+            self._foreign.add(report.client_id)
             self._log.warning(
                 Event.ALERT,
-                f"open order {client_id} is not in the books: left alone; cancel it if it is nobody's",
-                client_order_id=client_id,
+                f"open order {report.client_id} is not in the books: left alone; cancel it if it is "
+                f"nobody's",
+                symbol=report.symbol,
+                client_order_id=report.client_id,
             )
 
     # --- telling --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -104,6 +105,8 @@ def compose(
         refresh: called once a second by the status.
     """
     sys.setswitchinterval(SWITCH_INTERVAL)
+    # It logs every failure that the supervisor logs too; a dump of the stacks is critical, and stays.
+    logging.getLogger("pykka").setLevel(logging.CRITICAL)
     return _Composer(settings, outside, products, process, refresh).compose()
 
 

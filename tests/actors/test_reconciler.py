@@ -292,3 +292,17 @@ def test_fees_that_cannot_be_had_become_unknown_and_not_zero() -> None:
     rig.later(16 * SECOND)
     told = [m for m in rig.trader.take() if isinstance(m, FeesChanged)]
     assert [event.fees for event in told] == [FEES]
+
+
+def test_orders_of_symbols_that_trade_on_meanwhile_are_not_called_foreign() -> None:
+    rig = Rig()
+    products = rig.reconciler._links.products
+    assert isinstance(products, dict)
+    products["Y-USD"] = make_product(symbol="Y-USD")
+    rig.exchange.orders = {
+        "working": report("working", OrderState.OPEN, symbol="Y-USD"),
+        "foreign": report("foreign", OrderState.OPEN, symbol="Z-USD"),
+        "stray": report("stray", OrderState.OPEN),
+    }
+    assert rig.recover() is not None
+    assert rig.reconciler._foreign == {"foreign", "stray"}

@@ -1,0 +1,134 @@
+"""The small parts of the process: clock, carried-on balances, closing, the screen, import names."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from decimal import Decimal
+from importlib.metadata import distribution, packages_distributions
+
+import pytest
+from rich.console import Console
+
+from actors.board import Board
+from actors.status import document
+from quietmaker.core.orders import Move, OrderState
+from quietmaker.core.units import Side
+from quietmaker.ledger.memory import MemoryLedger
+from quietmaker.ports import OrderFact, UserFill
+from quietmaker.settings import load
+from supervisors.books import carried_on, paper_balances
+from supervisors.clock import SystemClock
+from supervisors.closing import cancel_all, settle, write
+from supervisors.home import Home
+from supervisors.process import Process
+from supervisors.screen import render, why
+from tests.actors.fakes import FakeExchange, report
+from tests.kit.makers import START, SYMBOL, make_fill, make_intent, make_product
+
+
+@pytest.mark.parametrize("name", ["actors", "supervisors"])
+def test_no_other_distribution_owns_our_generic_import_names(name: str) -> None:
+    # Another owner would shadow ours, or be shadowed: both are generic words.
+    assert set(packages_distributions().get(name, [])) <= {"quietmaker"}
+    assert distribution("quietmaker").metadata["Name"] == "quietmaker"
+
+
+def test_the_clock_never_runs_backwards_when_the_machines_does() -> None:
+    utc, mono = iter([1_000, 5]), iter([100, 101, 150])
+    clock = SystemClock(utc=lambda: next(utc), monotonic=lambda: next(mono))
+    assert (clock.now(), clock.now()) == (1_001, 1_050)
+
+
+def test_a_paper_account_goes_on_from_what_the_books_say() -> None:
+    balances, short = carried_on(
+        {"USD": Decimal(1_000)},
+        held={"X-USD": Decimal(25), "Y-USD": Decimal(-5)},
+        cash={"X-USD": Decimal("-25.10"), "Y-USD": Decimal("7.5")},
+    )
+    assert balances == {"USD": Decimal("982.40"), "X": Decimal(25), "Y": Decimal(0)}
+    assert short == ["-5 Y"]
+
+
+def test_quote_currencies_that_are_not_funded_are_given_as_much_as_dollars() -> None:
+    settings = load(None, env={})
+    product = make_product(symbol="BTC-USDT")
+    products = {"BTC-USDT": replace(product, quote="USDT")}
+    assert paper_balances(settings, products) == {"USD": Decimal(1_000), "USDT": Decimal(1_000)}
+
+
+def test_live_mode_is_refused_with_the_exit_code_of_a_safety_rule() -> None:
+    class Live:
+        mode = "live"
+
+    with pytest.raises(Exception, match="paper only") as caught:
+        Process(settings=Live(), home=Home.from_env({}), revision="x", tell=print)  # type: ignore[arg-type]
+    assert getattr(caught.value, "exit_code", None) == 6
+
+
+def test_everything_open_is_cancelled_by_the_hundred() -> None:
+    exchange = FakeExchange()
+    for number in range(230):
+        exchange.orders[f"c{number}"] = report(f"c{number}", OrderState.OPEN)
+    cancel_all(exchange)
+    assert [len(batch) for batch in exchange.asked("cancel")] == [100, 100, 30]
+
+
+def test_the_books_are_settled_with_what_the_exchange_says_at_the_end() -> None:
+    ledger, exchange = MemoryLedger(), FakeExchange()
+    ledger.begin_run(mode="paper", config_sha="c0ffee", version="test", at=START)
+    products = {SYMBOL: make_product()}
+    for client_id in ("done", "rests", "gone"):
+        ledger.write_intent(make_intent(client_id, Side.BUY, 10_000, 250))
+        ledger.write([_accepted(client_id)])
+    exchange.orders["done"] = report("done", OrderState.CANCELLED, filled=100)
+    exchange.orders["rests"] = report("rests", OrderState.OPEN)
+    fill = make_fill("t1", Side.BUY, 10_000, 100, client_id="done")
+    exchange.executions = [UserFill(order_id="o", fill=fill)]
+    facts = settle(exchange, ledger, products)
+    write(ledger, facts)
+    left = ledger.books(products)[SYMBOL]
+    assert {order.intent.client_id for order in left.orders} == {"rests", "gone"}
+    assert [lot.lots for lot in left.lots] == [100]
+    exchange.down = True
+    assert settle(exchange, ledger, products) == []
+
+
+def _accepted(client_id: str) -> OrderFact:
+    return OrderFact(
+        at=START,
+        client_id=client_id,
+        symbol=SYMBOL,
+        what=Move.ACCEPTED.value,
+        order_id=None,
+        reason="",
+        cancel_reason=None,
+        filled=None,
+    )
+
+
+def test_the_screen_says_why_nothing_is_quoted_and_says_it_once() -> None:
+    side = {"reason": "cooldown", "detail": "within 15 s of a fill", "quotes": []}
+    twice = {"reason": "insufficient_volatility", "detail": "insufficient_volatility: 0.1 %"}
+    assert why({"sides": {"BUY": side}}) == "cooldown: within 15 s of a fill"
+    assert why({"sides": {"BUY": side, "SELL": twice}}) == (
+        "BUY cooldown: within 15 s of a fill; SELL insufficient_volatility: 0.1 %"
+    )
+
+
+def test_the_screen_shows_a_page_and_an_empty_one() -> None:
+    page = {
+        "mode": "paper",
+        "state": "running",
+        "market": "synthetic",
+        "run": 3,
+        "at": "2026-01-01T00:00:00.000Z",
+        "checks": {"market": {"ok": False, "detail": ""}},
+        **document(Board(), START),
+    }
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(render(page))
+    console.print(render({}))
+    text = console.export_text()
+    assert "PAPER  running  not ready: market" in text
+    assert "starting ..." in text
