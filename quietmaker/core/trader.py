@@ -258,7 +258,8 @@ class Trader:
         if order.settled:
             self._settle(order, out)
         decided = order.state is OrderState.OPEN and order.decision == self.state.decisions
-        if decided and self.state.now < self.wake_at:
+        ends = order.intent.decided_at + self.state.params.quote.max_age
+        if decided and self.state.now < min(self.wake_at, ends):
             self._rest()  # nothing was decided since it was sent: it is what is wanted
             return out or NOTHING
         return self._decide(out)
