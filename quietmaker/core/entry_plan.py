@@ -266,7 +266,10 @@ class EntryPlanner:
         if Gate.RISK_REFUSED not in state.off:
             planned = sum(p * n for p, n in zip(plan.prices, plan.lots, strict=True))
             exposure = state.position.cost + planned + sum(each.reserved() for each in self.ladders)
-            verdict = approve(state, notional=lots * price, exposure=exposure, rate=self.rate)
+            new = sum(1 for n in plan.lots if n)
+            verdict = approve(
+                state, notional=lots * price, exposure=exposure, planned=new, rate=self.rate
+            )
             if isinstance(verdict, Refused):
                 return Gate.RISK_REFUSED, describe(verdict)
         plan.lots[level] = lots

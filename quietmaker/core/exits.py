@@ -210,7 +210,11 @@ SWITCHABLE: Final = frozenset(RULES) - {ExitReason.HALT, ExitReason.FLATTEN}
 
 def in_force(without: frozenset[str]) -> tuple[Rule, ...]:
     """Return the rules that are not switched off, in their order."""
-    return tuple(rule for reason, rule in RULES.items() if reason.value not in without)
+    return tuple(
+        rule
+        for reason, rule in RULES.items()
+        if reason not in SWITCHABLE or reason.value not in without
+    )
 
 
 def decide(view: View, rules: tuple[Rule, ...]) -> Exit | None:

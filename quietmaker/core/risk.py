@@ -57,29 +57,31 @@ class OrderRate:
         return Instant(self._sent[0] + MINUTE) if self._sent else now
 
 
-def approve(state: State, *, notional: int, exposure: int, rate: OrderRate) -> Verdict:
+def approve(
+    state: State, *, notional: int, exposure: int, planned: int, rate: OrderRate
+) -> Verdict:
     """Judge one entry order.
 
     Args:
         state: the facts.
         notional: value of the order in tick-lots.
         exposure: value of this symbol's position and entry orders without it, in tick-lots.
+        planned: new orders of the same decision that were approved before it.
         rate: entries sent lately.
     """
     risk, limits, product = state.params.risk, state.limits, state.product
     if notional > limits.order:
         value = product.notional(notional, 1)
         return Refused("max_order_notional", f"order {value} > {risk.max_order_notional}")
-    if len(state.orders) >= risk.max_open_orders:
-        return Refused(
-            "max_open_orders", f"{len(state.orders)} orders, {risk.max_open_orders} allowed"
-        )
+    working = len(state.orders) + planned
+    if working >= risk.max_open_orders:
+        return Refused("max_open_orders", f"{working} orders, {risk.max_open_orders} allowed")
     if state.others + exposure + notional > limits.exposure:
         value = product.notional(state.others + exposure + notional, 1)
         return Refused("max_exposure", f"exposure {value} > {risk.max_exposure}")
     if state.lost_today >= risk.max_daily_loss:
         return Refused("max_daily_loss", f"lost {state.lost_today} of {risk.max_daily_loss} today")
-    if rate.count(state.now) >= risk.max_orders_per_minute:
+    if rate.count(state.now) + planned >= risk.max_orders_per_minute:
         return Refused(
             "max_orders_per_minute", f"{risk.max_orders_per_minute} sent in the last minute"
         )
