@@ -1,4 +1,4 @@
-"""The management port: ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/-/status``, on daemon threads of its own.
+"""The management port: ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/-/status``, on its own daemon threads.
 
 It shares nothing with trading but the callbacks it is given, and answers when they raise or hang.
 Health says whether the process should be restarted; it looks at no database and no exchange. Readiness
