@@ -1,0 +1,286 @@
+"""The whole process, as an operator starts it: `quietmaker run` in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.reports import Reports
+from supervisors.home import Home
+
+ROOT = Path(__file__).parents[2]
+RECORDING = ROOT.parent / "shared/market-data/coinbase-advanced-2026-08-09/COINBASE.jsonl.zst"
+PATIENCE = 45.0
+
+
+class Run:
+    """A running instance and its log."""
+
+    def __init__(self, home: Path, *args: str) -> None:
+        self.home = home
+        self.env = {**os.environ, "QUIETMAKER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "supervisors.cli", "run"),
+                *("--set", "management.port=0", *args),
+            ],
+            cwd=ROOT,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[dict[str, Any]] = []
+        self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with contextlib.suppress(json.JSONDecodeError):
+                self._queue.put(json.loads(line))
+        self._queue.put(None)
+
+    def await_event(self, event: str, **fields: str) -> dict[str, Any]:
+        """Return the next log line of this event."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                line = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no {event} within {PATIENCE} s") from None
+            if line is None:
+                assert self.process.stderr is not None
+                raise AssertionError(f"it ended: {self.process.stderr.read()}")
+            self.lines.append(line)
+            if line["event"] == event and fields.items() <= line.items():
+                return line
+
+    def get(self, path: str) -> tuple[int, str]:
+        url = Home(self.home).instance().management_url + path
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def command(self, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "supervisors.cli", *args],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Send a signal; return the exit code and how long the end took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        code = self.process.wait(timeout=PATIENCE)
+        took = time.monotonic() - began
+        self._reader.join(PATIENCE)
+        while (line := self._queue.get()) is not None:
+            self.lines.append(line)
+        return code, took
+
+    def said(self) -> str:
+        return "\n".join(str(line["message"]) for line in self.lines)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Any]:
+    runs: list[Run] = []
+
+    def launch(*args: str) -> Run:
+        runs.append(Run(tmp_path / "home", *args))
+        return runs[-1]
+
+    yield launch
+    for run in runs:
+        if run.process.poll() is None:
+            run.process.kill()
+            run.process.wait()
+        for pipe in (run.process.stdout, run.process.stderr):
+            assert pipe is not None
+            pipe.close()
+    EmbeddedPostgres(Home(tmp_path / "home").database).stop()
+
+
+@contextlib.contextmanager
+def database(home: Path) -> Iterator[str]:
+    """Open the books of an instance that has ended."""
+    server = EmbeddedPostgres(Home(home).database)
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_run_trades_answers_and_ends_with_nothing_left_behind(start: Any) -> None:
+    run = start("--speed", "4", "--set", "paper.seed=1")
+    run.await_event("process_ready")
+    assert time.monotonic() - run.began < 30
+    plan = run.said()
+    assert "mode: PAPER" in plan
+    assert "= 0.505 %" in plan
+    assert "fill model bias: probabilistic" in plan
+
+    run.await_event("order_submitted")
+    assert time.monotonic() - run.began < 30  # first quotes
+    closed = run.await_event("round_trip_closed")
+    assert closed["reason"]
+    assert "Break-even+ exit" in run.said()
+
+    _answers(run)
+    _commands(run)
+
+    run.process.send_signal(signal.SIGUSR1)
+    while "trader:" not in run.await_event("library", logger="pykka")["message"]:
+        pass
+
+    code, took = run.end()
+    assert code == 0
+    assert took < 10
+    assert run.lines[-1]["event"] == "process_stopped"
+    assert run.command("status").returncode == 3
+    with database(run.home) as url:
+        reports = Reports(url=lambda: url)
+        assert reports.open_orders() == []
+        assert reports.derived_drift() == []
+        assert len(reports.round_trips()) >= 1
+        reports.close()
+        assert rows(url, "SELECT count(*) FROM refused_facts") == [(0,)]
+        assert rows(url, "SELECT end_reason FROM runs") == [("SIGTERM",)]
+        late = (
+            "SELECT client_id FROM order_events JOIN order_intents USING (client_id) WHERE what = 'sent'"
+            " AND written_at > at + interval '5 ms'"
+        )
+        assert rows(url, late) == []
+        assert rows(url, "SELECT count(*) > 0 FROM trade_records WHERE pnl_usd IS NOT NULL") == [
+            (True,)
+        ]
+
+
+def _answers(run: Run) -> None:
+    """Check what the management port says."""
+    status, metrics = run.get("/metrics")
+    assert status == 200
+    assert 'quietmaker_build_info{mode="paper"' in metrics
+    assert "quietmaker_round_trips_total" in metrics
+    assert 'quietmaker_actor_inbox_messages{actor="trader"}' in metrics
+    assert run.get("/-/healthy")[0] == 200
+    status, ready = run.get("/-/ready")
+    assert (status, json.loads(ready)["ready"]) == (200, True)
+    status, page = run.get("/-/status")
+    assert status == 200
+    assert json.loads(page)["mode"] == "paper"
+
+
+def _commands(run: Run) -> None:
+    """Check the commands that find the running instance through its home."""
+    shown = json.loads(run.command("status", "--json").stdout)
+    assert {line["symbol"] for line in shown["symbols"]} >= {"TNSR-USD", "BTC-USD"}
+    assert all(side["reason"] for line in shown["symbols"] for side in line["sides"].values())
+    assert "TNSR-USD" in run.command("status").stdout
+    url = run.command("db", "url").stdout.strip()
+    assert rows(url, "SELECT mode FROM runs") == [("paper",)]
+    second = run.command("run", "--set", "management.port=0")
+    assert second.returncode == 6
+    assert "already runs" in second.stderr
+
+
+def test_after_kill_9_the_next_run_recovers_every_order_and_position(start: Any) -> None:
+    run = start("--speed", "4")
+    run.await_event("order_filled")
+    run.await_event("order_submitted")
+    run.end(signal.SIGKILL)
+
+    run = start("--speed", "4")
+    for _ in range(12):
+        run.await_event("recovered", logger="trader")
+    run.await_event("order_submitted")
+    run.process.send_signal(signal.SIGINT)
+    code, took = run.end(signal.SIGCONT)
+    assert code == 0
+    assert took < 10
+    with database(run.home) as url:
+        reports = Reports(url=lambda: url)
+        assert reports.open_orders() == []
+        assert reports.derived_drift() == []
+        held = {holding.symbol: holding.size for holding in reports.positions()}
+        reports.close()
+        assert all(size > 0 for size in held.values())  # bids only: nothing was sold twice
+        assert rows(url, "SELECT count(*) FROM refused_facts") == [(0,)]
+        assert rows(url, "SELECT kind, detail FROM alerts") == []
+
+
+def test_a_second_signal_ends_at_once_with_an_error(start: Any) -> None:
+    run = start()
+    run.await_event("process_ready")
+    run.process.send_signal(signal.SIGTERM)
+    code, took = run.end(signal.SIGTERM)
+    # Two signals that arrive together are one: then the end was orderly, and quick all the same.
+    assert code in {0, 1}
+    assert took < 10
+
+
+@pytest.mark.skipif(not RECORDING.exists(), reason=f"the recording {RECORDING} is not there")
+def test_a_recording_is_played_through_the_same_process(start: Any) -> None:
+    run = start("--market", str(RECORDING), "--speed", "20")
+    for _ in range(2):
+        run.await_event("market_data_lost", reason="disconnected")
+    reasons = {
+        (line["symbol"], line["reason"]) for line in run.lines if line["event"] == "hold_changed"
+    }
+    assert ("BTC-USD", "spread_below_required") in reasons  # its books were read and judged
+    assert ("ETH-USD", "spread_below_required") in reasons
+    assert run.get("/-/healthy")[0] == 200
+    assert 'kind="delta"' in run.get("/metrics")[1]
+    code, took = run.end()
+    assert code == 0
+    assert took < 10
+
+
+def test_live_mode_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisors.cli", "run", "--config", "config/live.yaml", "--live"],
+        cwd=ROOT,
+        env={**os.environ, "QUIETMAKER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 6
+    assert "paper only" in done.stderr
