@@ -105,6 +105,12 @@ class RepeatLimit(logging.Filter):
         return count < self.per_minute
 
 
+def _worth_it(record: logging.LogRecord) -> bool:
+    """Return whether a line concerns the operator: ours; a library's from a warning on or when debugging."""
+    ours = hasattr(record, _EVENT) or record.levelno >= logging.WARNING
+    return ours or logging.getLogger().level <= logging.DEBUG
+
+
 class _Formatter(logging.Formatter):
     """Takes a record apart: what both forms show."""
 
@@ -263,6 +269,7 @@ def configure(
     else:
         handler.setFormatter(JsonFormatter(redactor, context or {}))
     limit = RepeatLimit(max_repeats_per_minute)
+    handler.addFilter(_worth_it)
     handler.addFilter(limit)
     root = logging.getLogger()
     for old in [each for each in root.handlers if isinstance(each, _Handler)]:

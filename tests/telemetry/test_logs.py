@@ -142,6 +142,12 @@ def test_libraries_come_out_the_same_way() -> None:
     assert "old api" in str(second["message"])
 
 
+def test_what_a_library_does_in_passing_is_left_out() -> None:
+    start(out := io.StringIO())
+    logging.getLogger("alembic").info("running upgrade")
+    assert lines(out) == []
+
+
 def test_an_error_carries_its_traceback() -> None:
     start(out := io.StringIO())
     try:
