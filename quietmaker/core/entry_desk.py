@@ -18,6 +18,14 @@ from quietmaker.core.units import NEVER, SECOND, Instant, Lots, Side, Ticks
 CANCEL_RETRY: Final = 5 * SECOND
 """A cancellation that was not confirmed after this long is asked for again."""
 
+_ENTRY: Final = Purpose.ENTRY
+_OPEN: Final = OrderState.OPEN
+_CANCEL_PENDING: Final = OrderState.CANCEL_PENDING
+_GTC: Final = TimeInForce.GTC
+_GTD: Final = TimeInForce.GTD
+_PENDING: Final = OrderState.PENDING
+_CANCEL_SENT: Final = Move.CANCEL_SENT
+
 
 class EntryDesk:
     """Quotes the configured sides of one symbol."""
@@ -53,7 +61,7 @@ class EntryDesk:
         if ladder is None:
             ladder = Ladder(side)
             self.ladders.append(ladder)
-        if None in ladder.slots and order.intent.purpose is Purpose.ENTRY:
+        if None in ladder.slots and order.intent.purpose is _ENTRY:
             ladder.slots[ladder.slots.index(None)] = order
         else:
             ladder.slots.append(order)
@@ -114,11 +122,11 @@ class EntryDesk:
 
     def _tend(self, order: Working, price: int, out: list[Command]) -> None:
         now = self.state.now
-        if order.state is OrderState.OPEN and order.leaves:
+        if order.state is _OPEN and order.leaves:
             reason = self.cancel_reason(order, price)
             if reason is not None:
                 cancel(order, reason, now, out)
-        elif order.state is OrderState.CANCEL_PENDING and now - order.sent_at >= CANCEL_RETRY:
+        elif order.state is _CANCEL_PENDING and now - order.sent_at >= CANCEL_RETRY:
             cancel(order, CancelReason.RETRY, now, out)
 
     def _submit(self, side: Side, level: int, price: int, lots: int, out: list[Command]) -> Working:
@@ -132,9 +140,9 @@ class EntryDesk:
             price=Ticks(price),
             size=Lots(lots),
             post_only=True,
-            time_in_force=TimeInForce.GTC if ttl is None else TimeInForce.GTD,
+            time_in_force=_GTC if ttl is None else _GTD,
             expire_at=None if ttl is None else Instant(state.now + ttl),
-            purpose=Purpose.ENTRY,
+            purpose=_ENTRY,
             exit_reason=None,
             strategy_tag=state.params.strategy_tag,
             passive_order_id=client_id,
@@ -143,9 +151,7 @@ class EntryDesk:
             ask=Ticks(state.ask),
             inputs=self._inputs(level),
         )
-        order = Working(
-            intent=intent, state=OrderState.PENDING, sent_at=state.now, decision=state.decisions
-        )
+        order = Working(intent=intent, state=_PENDING, sent_at=state.now, decision=state.decisions)
         state.orders[client_id] = order
         self.planner.rate.add(state.now)
         out.append(SubmitOrder(intent=intent))
@@ -193,9 +199,9 @@ class EntryDesk:
             for order in ladder.slots:
                 if order is None:
                     continue
-                if order.state is OrderState.OPEN:
+                if order.state is _OPEN:
                     end = order.intent.decided_at + quote.max_age
-                elif order.state is OrderState.CANCEL_PENDING:
+                elif order.state is _CANCEL_PENDING:
                     end = order.sent_at + CANCEL_RETRY
                 else:
                     continue
@@ -211,8 +217,8 @@ class EntryDesk:
 
 def cancel(order: Working, reason: CancelReason, now: Instant, out: list[Command]) -> None:
     """Ask for the cancellation of an order, again if it was asked for before."""
-    if order.state is OrderState.OPEN:
-        order.move(Move.CANCEL_SENT)
+    if order.state is _OPEN:
+        order.move(_CANCEL_SENT)
     order.sent_at = now
     out.append(
         CancelOrder(

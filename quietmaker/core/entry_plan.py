@@ -15,6 +15,11 @@ from quietmaker.core.units import NEVER, PPB, SECOND, Side
 REFUSALS_BEFORE_PAUSE: Final = 3
 PAUSE_LIMIT: Final = 60 * SECOND
 
+_BUY: Final = Side.BUY
+_POSITION_OPEN: Final = Gate.POSITION_OPEN
+_PRICE_BAND: Final = Gate.PRICE_BAND
+_RISK_REFUSED: Final = Gate.RISK_REFUSED
+
 
 class Ladder:
     """One side: its orders by level, and what it last said.
@@ -50,7 +55,7 @@ class Ladder:
             if order is None or order.done:
                 continue
             price = order.intent.price
-            if best is None or (price > best if self.side is Side.BUY else price < best):
+            if best is None or (price > best if self.side is _BUY else price < best):
                 best = price
         return best
 
@@ -119,7 +124,7 @@ class EntryPlanner:
     def configured(self, side: Side) -> bool:
         """Return whether a side is to be quoted."""
         quote = self.state.params.quote
-        return quote.bid if side is Side.BUY else quote.ask
+        return quote.bid if side is _BUY else quote.ask
 
     def in_place(self, bid: int, ask: int) -> tuple[int, int]:
         """Return the best bid and ask as they would be with our own quotes."""
@@ -128,7 +133,7 @@ class EntryPlanner:
             if not self.configured(ladder.side):
                 continue
             price = self.wanted(ladder, 0, bid, ask)
-            if ladder.side is Side.BUY:
+            if ladder.side is _BUY:
                 own_bid = max(own_bid, price)
             else:
                 own_ask = min(own_ask, price)
@@ -178,7 +183,7 @@ class EntryPlanner:
             other = order.intent.price
             if order.done or order.intent.side is side:
                 continue
-            if side is Side.BUY and bid < other <= price:
+            if side is _BUY and bid < other <= price:
                 price = other - 1
             elif side is Side.SELL and price <= other < ask:
                 price = other + 1
@@ -197,19 +202,19 @@ class EntryPlanner:
         """Return the gate that closes a side whatever the price: its position, or a fill just now."""
         state = self.state
         position = state.position
-        if position.lots and Gate.POSITION_OPEN not in state.off:
+        if position.lots and _POSITION_OPEN not in state.off:
             if position.entry is not ladder.side:
-                return Gate.POSITION_OPEN, "the exit owns this side"
+                return _POSITION_OPEN, "the exit owns this side"
             room = state.limits.position - position.cost
             if room < state.limits.least_level and ladder.idle:
-                return Gate.POSITION_OPEN, self._room_detail(room)
+                return _POSITION_OPEN, self._room_detail(room)
         if state.last_fill is not None and ladder.idle and self.cooling():
             return Gate.COOLDOWN, ""
         return None, ""
 
     def _room(self) -> int:
         state = self.state
-        if Gate.POSITION_OPEN in state.off:
+        if _POSITION_OPEN in state.off:
             return NEVER
         return state.limits.position - state.position.cost
 
@@ -233,7 +238,7 @@ class EntryPlanner:
                 gate, detail = None, ""
                 need = order.leaves * order.intent.price
                 if need > room:
-                    gate, detail = Gate.POSITION_OPEN, self._room_detail(room)
+                    gate, detail = _POSITION_OPEN, self._room_detail(room)
             if gate is None:
                 plan.prices[level] = price
                 room -= need
@@ -246,16 +251,16 @@ class EntryPlanner:
         """Size an order for an empty level into the plan, or return the gate and its numbers."""
         state, product = self.state, self.state.product
         quote, size = state.params.quote, state.limits.level_sizes[level]
-        if not in_band(quote, price) and Gate.PRICE_BAND not in state.off:
+        if not in_band(quote, price) and _PRICE_BAND not in state.off:
             band = f"{quote.price_floor} to {quote.price_ceiling}"
-            return Gate.PRICE_BAND, f"{price} ticks is not within {band} (quote.price_*)"
+            return _PRICE_BAND, f"{price} ticks is not within {band} (quote.price_*)"
         lots = min(size // price, product.max_lots)
         least = product.least_lots(price)
         if lots < least:
             detail = f"level {level} is {product.size(lots)}, least is {product.size(least)}"
             return Gate.BELOW_MINIMUM, f"{detail} (quote.level_sizes)"
         if size > room:
-            return Gate.POSITION_OPEN, self._room_detail(room)
+            return _POSITION_OPEN, self._room_detail(room)
         if self.cooling():
             return Gate.COOLDOWN, ""
         if state.now < ladder.pause_until:
@@ -263,7 +268,7 @@ class EntryPlanner:
         funds, cost = self._funds(ladder, plan), self._cost(ladder.side, price, lots)
         if cost > funds:
             return Gate.INSUFFICIENT_FUNDS, self._funds_detail(ladder.side, cost, funds)
-        if Gate.RISK_REFUSED not in state.off:
+        if _RISK_REFUSED not in state.off:
             planned = sum(p * n for p, n in zip(plan.prices, plan.lots, strict=True))
             exposure = state.position.cost + planned + sum(each.reserved() for each in self.ladders)
             new = sum(1 for n in plan.lots if n)
@@ -271,14 +276,14 @@ class EntryPlanner:
                 state, notional=lots * price, exposure=exposure, planned=new, rate=self.rate
             )
             if isinstance(verdict, Refused):
-                return Gate.RISK_REFUSED, describe(verdict)
+                return _RISK_REFUSED, describe(verdict)
         plan.lots[level] = lots
         return None, ""
 
     def _funds(self, ladder: Ladder, plan: Plan) -> int:
         """Return what a new entry of a side may use: tick-lots for bids, lots for asks."""
         state, side = self.state, ladder.side
-        free = (state.funds if side is Side.BUY else state.inventory) or 0
+        free = (state.funds if side is _BUY else state.inventory) or 0
         for order in ladder.slots:
             if order is not None:
                 free -= self._cost(side, order.intent.price, order.leaves)

@@ -56,6 +56,16 @@ from quietmaker.core.units import (
 RETRY_LIMIT: Final = 60 * SECOND
 POST_ONLY_REFUSED: Final = "INVALID_LIMIT_PRICE_POST_ONLY"
 
+_IOC: Final = TimeInForce.IOC
+_BUY: Final = Side.BUY
+_TAKE: Final = Urgency.TAKE
+_PATIENT: Final = Urgency.PATIENT
+_OPEN: Final = OrderState.OPEN
+_CANCEL_PENDING: Final = OrderState.CANCEL_PENDING
+_PENDING: Final = OrderState.PENDING
+_GTC: Final = TimeInForce.GTC
+_EXIT: Final = Purpose.EXIT
+
 
 class Owner(Enum):
     """Who is responsible for held units right now."""
@@ -174,7 +184,7 @@ class ExitDesk:
 
     def on_ended(self, order: Working) -> None:
         """Note the end of an exit order; a taking exit that took too little reaches further."""
-        if order.intent.time_in_force is not TimeInForce.IOC or order.state is OrderState.FAILED:
+        if order.intent.time_in_force is not _IOC or order.state is OrderState.FAILED:
             return
         if order.filled == 0:
             self.retry_at = self.state.now + self.state.params.exits.retry_delay
@@ -216,7 +226,7 @@ class ExitDesk:
             return
         if self.timers is None or self.levels is None:
             self.on_position()
-        near, far = (state.bid, state.ask) if entry is Side.BUY else (state.ask, state.bid)
+        near, far = (state.bid, state.ask) if entry is _BUY else (state.ask, state.bid)
         view = self.view(near, far)
         if view is None:
             return
@@ -231,9 +241,9 @@ class ExitDesk:
 
     def keeps(self, order: Working, wanted: Exit | None) -> bool:
         """Return whether the working exit order already is what is wanted."""
-        if wanted is None or order.intent.time_in_force is TimeInForce.IOC:
+        if wanted is None or order.intent.time_in_force is _IOC:
             return True
-        if wanted.urgency is Urgency.TAKE:
+        if wanted.urgency is _TAKE:
             return False
         if order.leaves != self._size():
             return False
@@ -245,7 +255,7 @@ class ExitDesk:
             self.levels is not None
             and (order.intent.price - self.levels.target) * self.levels.sign < 0
         )
-        if wanted.urgency is Urgency.PATIENT and below:
+        if wanted.urgency is _PATIENT and below:
             return False
         return abs(distance) < self.state.params.quote.refresh_ticks
 
@@ -255,13 +265,13 @@ class ExitDesk:
     def _drop(self, out: list[Command]) -> None:
         self.wanted = None
         order = self.order
-        if order is not None and order.state is OrderState.OPEN and order.leaves:
+        if order is not None and order.state is _OPEN and order.leaves:
             cancel(order, CancelReason.EXIT_CHANGED, self.state.now, out)
 
     def _tend(self, order: Working, out: list[Command]) -> None:
         now = self.state.now
-        if (order.state is OrderState.OPEN and not self.keeps(order, self.wanted)) or (
-            order.state is OrderState.CANCEL_PENDING and now - order.sent_at >= CANCEL_RETRY
+        if (order.state is _OPEN and not self.keeps(order, self.wanted)) or (
+            order.state is _CANCEL_PENDING and now - order.sent_at >= CANCEL_RETRY
         ):
             cancel(order, CancelReason.EXIT_CHANGED, now, out)
 
@@ -277,11 +287,11 @@ class ExitDesk:
             )  # at the limit it would be worth too little to be taken; here it may not
         if price <= 0 or self.is_dust(price):
             return
-        taking = wanted.urgency is Urgency.TAKE
+        taking = wanted.urgency is _TAKE
         intent = self._intent(entry, wanted, price, taking=taking)
         self.order = Working(
             intent=intent,
-            state=OrderState.PENDING,
+            state=_PENDING,
             sent_at=self.state.now,
             decision=self.state.decisions,
         )
@@ -289,7 +299,7 @@ class ExitDesk:
         out.append(SubmitOrder(intent=intent))
 
     def _limit(self, entry: Side, wanted: Exit) -> int:
-        if wanted.urgency is not Urgency.TAKE:
+        if wanted.urgency is not _TAKE:
             return wanted.price
         exits = self.state.params.exits
         slippage = min(exits.taker_slippage << min(self.tries, 20), exits.taker_slippage_max)
@@ -305,9 +315,9 @@ class ExitDesk:
             price=Ticks(price),
             size=Lots(self._size()),
             post_only=not taking,
-            time_in_force=TimeInForce.IOC if taking else TimeInForce.GTC,
+            time_in_force=_IOC if taking else _GTC,
             expire_at=None,
-            purpose=Purpose.EXIT,
+            purpose=_EXIT,
             exit_reason=wanted.reason,
             strategy_tag=state.params.strategy_tag,
             passive_order_id=self.round_trip or state.position.open_lots()[0].order,
@@ -334,7 +344,7 @@ class ExitDesk:
             if price and self.is_dust(price):
                 return (Ownership(Owner.DUST, held),)
             return (Ownership(Owner.PLACING if self.wanted is not None else Owner.NOBODY, held),)
-        if self.order.leaves == held and self.order.state is OrderState.OPEN:
+        if self.order.leaves == held and self.order.state is _OPEN:
             return (Ownership(Owner.EXIT_ORDER, held),)
         return (Ownership(Owner.CHANGING, held),)
 
@@ -350,7 +360,7 @@ class ExitDesk:
             due = _sooner(timers.stale_since + exits.stale_patience, now, due)
         if timers.touch_since is not None:
             due = _sooner(timers.touch_since + exits.touch_patience, now, due)
-        if order is not None and order.state is OrderState.CANCEL_PENDING:
+        if order is not None and order.state is _CANCEL_PENDING:
             due = _sooner(order.sent_at + CANCEL_RETRY, now, due)
         return due
 
@@ -372,7 +382,7 @@ def compute_levels(state: State, entry: Side) -> Levels:
         )
 
     distance = max(exits.stop_loss, 2 * fees.taker)
-    if entry is Side.BUY:
+    if entry is _BUY:
         stop = position.cost * (PPB - distance) // (position.lots * PPB)
     else:
         stop = -(-position.cost * (PPB + distance) // (position.lots * PPB))

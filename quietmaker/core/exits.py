@@ -28,6 +28,12 @@ class Urgency(IntEnum):
     TAKE = 3
 
 
+_PATIENT: Final = Urgency.PATIENT
+_BREAK_EVEN_PLUS: Final = ExitReason.BREAK_EVEN_PLUS
+_FLATTEN: Final = Mode.FLATTEN
+_HALT: Final = Mode.HALT
+
+
 @dataclass(frozen=True, slots=True)
 class Exit:
     """What one rule wants. `price` is in ticks; for a taking exit it is the touch it starts from."""
@@ -123,7 +129,7 @@ def break_even_plus(view: View) -> Exit | None:
         price = view.better(price, view.near + view.sign)
         if view.params.rest_at_touch:
             price = view.better(price, view.far)
-    return Exit(ExitReason.BREAK_EVEN_PLUS, Urgency.PATIENT, price)
+    return Exit(_BREAK_EVEN_PLUS, _PATIENT, price)
 
 
 def take_profit(view: View) -> Exit | None:
@@ -178,14 +184,14 @@ def stop_loss(view: View) -> Exit | None:
 
 def flatten(view: View) -> Exit | None:
     """Take the position out because the operator said so; a limit needs a touch to start from."""
-    if view.mode is not Mode.FLATTEN or not view.near:
+    if view.mode is not _FLATTEN or not view.near:
         return None
     return Exit(ExitReason.FLATTEN, Urgency.TAKE, view.near)
 
 
 def halt(view: View) -> Exit | None:
     """Take the position out because trading was halted."""
-    if view.mode is not Mode.HALT or not view.near:
+    if view.mode is not _HALT or not view.near:
         return None
     return Exit(ExitReason.HALT, Urgency.TAKE, view.near)
 

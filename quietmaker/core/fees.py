@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from quietmaker.core.product import Product
 from quietmaker.core.units import EXACT, PPB, Liquidity, Rate, Side, Ticks, ratio
+
+_MAKER: Final = Liquidity.MAKER
+_BUY: Final = Side.BUY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +28,7 @@ class FeeRates:
 
     def of(self, liquidity: Liquidity) -> Rate:
         """Return the rate that a fill of this liquidity pays."""
-        return self.maker if liquidity is Liquidity.MAKER else self.taker
+        return self.maker if liquidity is _MAKER else self.taker
 
 
 def fee_on(notional: Decimal, fee: Rate) -> Decimal:
@@ -61,7 +65,7 @@ def break_even(
     # All over a common denominator, so that one integer division rounds once.
     value, per_value = product.tick_value_ratio
     paid, per_paid = fees.as_integer_ratio()
-    if entry is Side.BUY:
+    if entry is _BUY:
         need = cost * value * per_paid * (PPB + profit) + paid * per_value * PPB
         return Ticks(-(-need // (lots * value * per_paid * (PPB - exit_fee))))
     have = cost * value * per_paid * (PPB - profit) - paid * per_value * PPB

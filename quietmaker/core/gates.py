@@ -37,6 +37,14 @@ SWITCHABLE: Final = frozenset(
 )
 """The gates that `--without` may switch off: opinions about a trade. The others are facts."""
 
+_EXCLUDED: Final = Gate.EXCLUDED
+_SPREAD_BELOW_REQUIRED: Final = Gate.SPREAD_BELOW_REQUIRED
+_TICK_TOO_COARSE: Final = Gate.TICK_TOO_COARSE
+_INSUFFICIENT_DATA: Final = Gate.INSUFFICIENT_DATA
+_INSUFFICIENT_VOLATILITY: Final = Gate.INSUFFICIENT_VOLATILITY
+_RUN: Final = Mode.RUN
+_UNKNOWN: Final = OrderState.UNKNOWN
+
 
 def required_rate(state: State) -> Rate:
     """Return the price-independent part of the spread requirement.
@@ -75,18 +83,18 @@ def range_suffices(required: int, low: int, high: int, bid: int, ask: int) -> bo
 
 def standing(state: State) -> Gate | None:
     """Return the first gate that refuses both sides, whatever the price; None if none does."""
-    if state.mode is not Mode.RUN:
+    if state.mode is not _RUN:
         return Gate.PAUSED if state.mode is Mode.PAUSE else Gate.HALTED
     if not state.recovered or not state.verdict_known or not (state.seen or state.stale):
         return Gate.WARMING_UP
     if state.product.untradable:
         return Gate.PRODUCT_NOT_TRADABLE
-    if state.excluded is not None and Gate.EXCLUDED not in state.off:
-        return Gate.EXCLUDED
+    if state.excluded is not None and _EXCLUDED not in state.off:
+        return _EXCLUDED
     if state.stale is not None:
         return Gate.BOOK_CROSSED if state.stale is StaleReason.CROSSED else Gate.STALE_DATA
     for order in state.orders.values():
-        if order.state is OrderState.UNKNOWN:
+        if order.state is _UNKNOWN:
             return Gate.ORDER_UNRESOLVED
     if state.fees is None:
         return Gate.FEES_UNKNOWN
@@ -103,16 +111,16 @@ def market(state: State, bid: int, ask: int) -> Gate | None:
         bid, ask: the best bid and ask with our own quotes in place.
     """
     required = required_rate(state)
-    if Gate.SPREAD_BELOW_REQUIRED not in state.off and not spread_suffices(required, bid, ask):
-        return Gate.SPREAD_BELOW_REQUIRED
-    if Gate.TICK_TOO_COARSE not in state.off and not tick_is_fine(state, bid, ask):
-        return Gate.TICK_TOO_COARSE
-    if Gate.INSUFFICIENT_VOLATILITY in state.off:
+    if _SPREAD_BELOW_REQUIRED not in state.off and not spread_suffices(required, bid, ask):
+        return _SPREAD_BELOW_REQUIRED
+    if _TICK_TOO_COARSE not in state.off and not tick_is_fine(state, bid, ask):
+        return _TICK_TOO_COARSE
+    if _INSUFFICIENT_VOLATILITY in state.off:
         return None
     count, low, high = state.candles.window(state.now)
     if count < state.params.gates.min_candles:
-        return Gate.INSUFFICIENT_DATA if Gate.INSUFFICIENT_DATA not in state.off else None
-    return None if range_suffices(required, low, high, bid, ask) else Gate.INSUFFICIENT_VOLATILITY
+        return _INSUFFICIENT_DATA if _INSUFFICIENT_DATA not in state.off else None
+    return None if range_suffices(required, low, high, bid, ask) else _INSUFFICIENT_VOLATILITY
 
 
 def explain(state: State, gate: Gate, *, bid: int, ask: int, limit: str) -> str:

@@ -18,6 +18,8 @@ from quietmaker.core.units import EXACT, ROUNDED, ZERO, Instant, Liquidity, Side
 
 FEE_QUANTUM: Final = Decimal("1e-20")
 
+_MAKER: Final = Liquidity.MAKER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lot:
@@ -92,7 +94,7 @@ class Position:
 
     def apply(self, fill: Fill, twice_mid: int) -> tuple[Closed, ...]:
         """Take a fill and return what it closed; the rest of it opens or adds."""
-        maker = fill.liquidity is Liquidity.MAKER
+        maker = fill.liquidity is _MAKER
         closed: list[Closed] = []
         left, fee_left = int(fill.size), fill.fee
         while left and self._open and self._open[0].entry is not fill.side:

@@ -22,6 +22,12 @@ from quietmaker.core.exits import Urgency, break_even_plus
 from quietmaker.core.orders import OrderState
 from quietmaker.core.units import NEVER, PPB, Side
 
+_OPEN: Final = OrderState.OPEN
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
+_PATIENT: Final = Urgency.PATIENT
+_RUN: Final = Mode.RUN
+
 
 class Box(NamedTuple):
     """Touches, inclusive on both ends."""
@@ -46,7 +52,7 @@ def quiet_box(entries: EntryDesk, exits: ExitDesk) -> Box:
     bid, ask = state.bid, state.ask
     here = Box(bid, bid, ask, ask)
     for order in state.orders.values():
-        if order.state is not OrderState.OPEN or not order.leaves:
+        if order.state is not _OPEN or not order.leaves:
             return here
     if state.position.lots == 0 and gates.standing(state) is not None:
         # Split in the middle: a crossed or locked touch is never inside a box.
@@ -100,7 +106,7 @@ def _around_orders(entries: EntryDesk, exits: ExitDesk, quoting: list[Ladder], h
         if order is None:
             return here
         price = order.intent.price
-        if ladder.side is Side.BUY:
+        if ladder.side is _BUY:
             low, high = _centred(price - quote.improve_ticks, bid, reach)
             if quote.improve_ticks > 0:
                 high = min(high, price - 1)  # at our own quote the wanted price is not monotone
@@ -109,7 +115,7 @@ def _around_orders(entries: EntryDesk, exits: ExitDesk, quoting: list[Ladder], h
             if quote.improve_ticks > 0:
                 far_low = max(far_low, price + 1)
     leaving = exits.order
-    if leaving is not None and leaving.intent.side is Side.SELL:
+    if leaving is not None and leaving.intent.side is _SELL:
         far_low, far_high = _towards(leaving.intent.price, ask, reach)
     elif leaving is not None:
         low, high = _towards(leaving.intent.price, bid, reach)
@@ -167,12 +173,12 @@ def _exit_stays(exits: ExitDesk, box: Box) -> bool:
     levels, timers, order, wanted = exits.levels, exits.timers, exits.order, exits.wanted
     if levels is None or timers is None or order is None or wanted is None:
         return False
-    patient = wanted.urgency is Urgency.PATIENT and state.mode is Mode.RUN and not timers.stopped
+    patient = wanted.urgency is _PATIENT and state.mode is _RUN and not timers.stopped
     if not patient or levels.trail_from is not None:
         return False
     corners = ((box.bid_low, box.ask_low), (box.bid_high, box.ask_high))
     for bid, ask in corners:
-        near, far = (bid, ask) if entry is Side.BUY else (ask, bid)
+        near, far = (bid, ask) if entry is _BUY else (ask, bid)
         view = exits.view(near, far)
         if view is None or view.stale or not view.at_least(near, levels.stop + levels.sign):
             return False

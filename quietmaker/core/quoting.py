@@ -6,8 +6,12 @@ in `quiet.py` relies on it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from quietmaker.core.params import QuoteParams
 from quietmaker.core.units import PPB, Side
+
+_BUY: Final = Side.BUY
 
 
 def wanted_price(
@@ -24,10 +28,10 @@ def wanted_price(
         own: price of our own best quote on this side, when quotes improve: a touch that is our own is
             not outbid.
     """
-    touch = bid if side is Side.BUY else ask
+    touch = bid if side is _BUY else ask
     step = max(1, touch * quote.level_spacing // PPB) if level else 0
     improve = 0 if own is not None and own == touch else quote.improve_ticks
-    if side is Side.BUY:
+    if side is _BUY:
         price = min(touch + improve, ask - 1) - level * step - max(0, skew)
     else:
         price = max(touch - improve, bid + 1) + level * step + max(0, -skew)

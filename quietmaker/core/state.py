@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 from quietmaker.core.candles import Candles
 from quietmaker.core.commands import Gate
@@ -14,6 +15,8 @@ from quietmaker.core.params import TraderParams
 from quietmaker.core.positions import Position
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Lots, Side
+
+_BUY: Final = Side.BUY
 
 
 class Limits:
@@ -130,11 +133,13 @@ class State:
         """Return the next client id: run, symbol, side, purpose and number, unique for ever."""
         number = self.next_sequence
         self.next_sequence = number + 1
-        return f"{self.id_prefix}-{self.product.symbol}-{'B' if side is Side.BUY else 'S'}{letter}{number}"
+        return (
+            f"{self.id_prefix}-{self.product.symbol}-{'B' if side is _BUY else 'S'}{letter}{number}"
+        )
 
     def exit_price_now(self, entry: Side) -> int:
         """Return the touch that a position could be sold to (or bought back from) right now."""
-        return self.bid if entry is Side.BUY else self.ask
+        return self.bid if entry is _BUY else self.ask
 
 
 def _switched_off(params: TraderParams) -> frozenset[Gate]:

@@ -57,6 +57,17 @@ DAY: Final = 86_400 * SECOND
 REMEMBERED_TRADES: Final = 4_096
 """Trade ids kept to recognise repeats; the exchange repeats recent ones only."""
 
+_OPEN: Final = OrderState.OPEN
+_EXIT: Final = Purpose.EXIT
+_FILLED: Final = Move.FILLED
+_ACCEPTED: Final = Move.ACCEPTED
+_FAILED: Final = OrderState.FAILED
+_IOC: Final = TimeInForce.IOC
+_TAKER: Final = Liquidity.TAKER
+_BUY: Final = Side.BUY
+_ENTRY: Final = Purpose.ENTRY
+_SELL: Final = Side.SELL
+
 
 class Trader:
     """The state machine of one symbol.
@@ -158,7 +169,7 @@ class Trader:
         self._stopping = True
         out: list[Command] = []
         for order in self.state.orders.values():
-            if order.state is OrderState.OPEN:
+            if order.state is _OPEN:
                 cancel(order, CancelReason.SHUTDOWN, now, out)
         return out
 
@@ -220,7 +231,7 @@ class Trader:
         for order in event.orders:
             state.orders[order.intent.client_id] = order
             self._seen_trades.update(dict.fromkeys(order.trade_ids))
-            if order.intent.purpose is Purpose.EXIT and self.exits.order is None:
+            if order.intent.purpose is _EXIT and self.exits.order is None:
                 self.exits.order = order
             else:
                 self.entries.adopt(order)
@@ -241,7 +252,7 @@ class Trader:
         if order is None:
             if event.move not in {
                 Move.CANCELLED,
-                Move.FILLED,
+                _FILLED,
                 Move.EXPIRED,
                 Move.FAILED,
                 Move.CANCEL_REFUSED,
@@ -257,7 +268,7 @@ class Trader:
         self._note(order, event, was, out)
         if order.settled:
             self._settle(order, out)
-        decided = order.state is OrderState.OPEN and order.decision == self.state.decisions
+        decided = order.state is _OPEN and order.decision == self.state.decisions
         ends = order.intent.decided_at + self.state.params.quote.max_age
         if decided and self.state.now < min(self.wake_at, ends):
             self._rest()  # nothing was decided since it was sent: it is what is wanted
@@ -266,18 +277,18 @@ class Trader:
 
     def _note(self, order: Working, event: OrderMoved, was: OrderState, out: list[Command]) -> None:
         """Tell the desk that owns the order what became of it."""
-        is_exit = order.intent.purpose is Purpose.EXIT
+        is_exit = order.intent.purpose is _EXIT
         if order.done:
             # A cancellation that is refused after the end states nothing, and takes nothing back.
-            stated = order.intent.size if event.move is Move.FILLED else event.filled
+            stated = order.intent.size if event.move is _FILLED else event.filled
             if stated is not None:
                 order.final = max(order.final or 0, stated)
-        if event.move is Move.ACCEPTED and was is not OrderState.OPEN:
+        if event.move is _ACCEPTED and was is not _OPEN:
             if is_exit:
                 self.exits.on_accepted()
             else:
                 self.entries.on_accepted(order)
-        elif order.state is OrderState.FAILED and was is not OrderState.FAILED:
+        elif order.state is _FAILED and was is not _FAILED:
             if is_exit:
                 self.exits.on_refused(order, event.reason, out)
             else:
@@ -315,8 +326,8 @@ class Trader:
         return self._decide(out)
 
     def _check_liquidity(self, order: Working | None, fill: Fill, out: list[Command]) -> None:
-        taking = order is not None and order.intent.time_in_force is TimeInForce.IOC
-        if fill.liquidity is Liquidity.TAKER and not taking:
+        taking = order is not None and order.intent.time_in_force is _IOC
+        if fill.liquidity is _TAKER and not taking:
             self._alert(AlertKind.TAKER_FILL, f"{fill.client_id} paid {fill.fee} as taker", out)
 
     def _apply(self, fill: Fill, out: list[Command]) -> None:
@@ -356,21 +367,17 @@ class Trader:
         """Move what entries may use by what a fill took or gave."""
         state, product = self.state, self.state.product
         value = product.notional(fill.price, fill.size)
-        cash = (
-            -EXACT.add(value, fill.fee)
-            if fill.side is Side.BUY
-            else EXACT.subtract(value, fill.fee)
-        )
+        cash = -EXACT.add(value, fill.fee) if fill.side is _BUY else EXACT.subtract(value, fill.fee)
         if state.funds is not None:
             # Rounded down: what is left is never overstated.
             state.funds += int(cash // product.tick_value) - (
                 1 if cash % product.tick_value < 0 else 0
             )
         order = state.orders.get(fill.client_id)
-        own = order is None or order.intent.purpose is Purpose.ENTRY
-        if state.inventory is not None and fill.side is Side.SELL and own:
+        own = order is None or order.intent.purpose is _ENTRY
+        if state.inventory is not None and fill.side is _SELL and own:
             state.inventory = Lots(state.inventory - fill.size)
-        elif state.inventory is not None and fill.side is Side.BUY and not own:
+        elif state.inventory is not None and fill.side is _BUY and not own:
             state.inventory = Lots(state.inventory + fill.size)
 
     def _close_round(self, out: list[Command], *, flipped: bool = False) -> None:

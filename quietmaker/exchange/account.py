@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from quietmaker.core.fees import FeeRates, fee_on
 from quietmaker.core.product import Product
 from quietmaker.core.units import EXACT, PPB, ZERO, Liquidity, Rate, Side, ratio
 from quietmaker.exchange.orders import Order
 from quietmaker.ports import Balance
+
+_BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
 
 
 def hold_factor(rates: FeeRates) -> Decimal:
@@ -88,7 +92,7 @@ class Account:
         order.held = remaining
         order.fees = EXACT.add(order.fees, fee)
         self._hold[currency] = EXACT.subtract(self._hold[currency], freed)
-        if order.side is Side.BUY:
+        if order.side is _BUY:
             self._credit(currency, EXACT.subtract(freed, EXACT.add(value, fee)))
             self._credit(product.base, product.size(lots))
         else:
@@ -101,10 +105,10 @@ class Account:
 
 
 def _held_currency(product: Product, side: Side) -> str:
-    return product.quote if side is Side.BUY else product.base
+    return product.quote if side is _BUY else product.base
 
 
 def _hold_for(product: Product, order: Order) -> Decimal:
-    if order.side is Side.SELL:
+    if order.side is _SELL:
         return product.size(order.left)
     return EXACT.multiply(product.notional(order.price, order.left), order.hold_factor)

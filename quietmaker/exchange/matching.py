@@ -61,6 +61,10 @@ from quietmaker.ports import Accepted, CancelOutcome, Rejected, UserFill, UserOr
 
 DEFAULT_RETAIN: Final = 10_000
 
+_ACCEPTED: Final = Move.ACCEPTED
+_GTD: Final = TimeInForce.GTD
+_OPEN: Final = OrderState.OPEN
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitAnswer:
@@ -278,11 +282,11 @@ class MatchingCore:
         self._number += 1
         self._orders.add(order)
         self._answer_submit(ticket, intent, Accepted(order_id=order.order_id))
-        self._tell(self._now, self._moved(order, Move.ACCEPTED, self._now))
+        self._tell(self._now, self._moved(order, _ACCEPTED, self._now))
         if not self._venues[intent.symbol].arrive(self._now, order):
             order.reason = "" if intent.time_in_force is TimeInForce.IOC else SELF_TRADE
             self._finish(order, OrderState.CANCELLED, Move.CANCELLED, self._now)
-        elif order.left and intent.time_in_force is TimeInForce.GTD:
+        elif order.left and intent.time_in_force is _GTD:
             self._schedule_expiry(order)
 
     def _refuse(self, order: Order) -> Refusal | None:
@@ -313,7 +317,7 @@ class MatchingCore:
             self._finish(order, OrderState.CANCELLED, Move.CANCELLED, self._now)
 
     def _expire(self, order: Order) -> None:
-        if order.state is OrderState.OPEN:
+        if order.state is _OPEN:
             self._venues[order.intent.symbol].leave(order)
             self._finish(order, OrderState.EXPIRED, Move.EXPIRED, self._now)
 
@@ -321,7 +325,7 @@ class MatchingCore:
         expire_at = order.intent.expire_at
         heapq.heappush(self._expiries, (expire_at or self._now, self._count(), order))
         if len(self._expiries) > 2 * self._orders.open_count + 64:
-            live = [entry for entry in self._expiries if entry[2].state is OrderState.OPEN]
+            live = [entry for entry in self._expiries if entry[2].state is _OPEN]
             heapq.heapify(live)
             self._expiries = live
 

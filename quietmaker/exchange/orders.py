@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Final
 
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.orders import Intent, OrderState
 from quietmaker.core.units import ZERO, Lots, Side
 from quietmaker.ports import OrderReport
+
+_OPEN: Final = OrderState.OPEN
 
 
 class Order:
@@ -57,7 +60,7 @@ class Order:
         self.ahead: int = 0
         self.held: Decimal = ZERO
         self.fees: Decimal = ZERO
-        self.state = OrderState.OPEN
+        self.state = _OPEN
         self.reason = ""
 
     @property

@@ -19,6 +19,9 @@ from quietmaker.core.units import Lots, Ticks
 MAX_OPEN_ORDERS: Final = 500
 """Open orders per product and profile (Coinbase Exchange documentation)."""
 
+_IOC: Final = TimeInForce.IOC
+_GTD: Final = TimeInForce.GTD
+
 
 class Refusal(StrEnum):
     """Why an order is not taken."""
@@ -94,9 +97,9 @@ def check_cancel(state: OrderState | None) -> CancelRefusal | None:
 
 
 def _check_time_in_force(intent: Intent, at: int) -> Refusal | None:
-    if intent.post_only and intent.time_in_force is TimeInForce.IOC:
+    if intent.post_only and intent.time_in_force is _IOC:
         return Refusal.CONFIGURATION
-    if intent.time_in_force is TimeInForce.GTD:
+    if intent.time_in_force is _GTD:
         if intent.expire_at is None:
             return Refusal.NO_END_TIME
         if intent.expire_at <= at:

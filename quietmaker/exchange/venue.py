@@ -45,6 +45,11 @@ NO_SELL: Final = HUGE + 1
 OnFill = Callable[["Venue", Order, int, int, Liquidity, int], None]
 """venue, order, price in ticks, lots, liquidity, time; `order.left` is already reduced."""
 
+_SELL: Final = Side.SELL
+_BUY: Final = Side.BUY
+_IOC: Final = TimeInForce.IOC
+_MAKER: Final = Liquidity.MAKER
+
 
 class Venue:
     """The market of one symbol. Fed in time order; an empty side has size 0.
@@ -137,10 +142,10 @@ class Venue:
         if self._top_buy < price < self._low_sell:
             return
         if price <= self._top_buy:
-            meets = aggressor is Side.SELL or self._model.any_aggressor
+            meets = aggressor is _SELL or self._model.any_aggressor
             self._trade(self.buys, at, price, size, meets)
         else:
-            meets = aggressor is Side.BUY or self._model.any_aggressor
+            meets = aggressor is _BUY or self._model.any_aggressor
             self._trade(self.sells, at, -price, size, meets)
 
     def on_book_snapshot(
@@ -161,7 +166,7 @@ class Venue:
             return
         buys, sells = self.buys.levels, self.sells.levels
         for side, price, size in changes:
-            if side is Side.BUY:
+            if side is _BUY:
                 self._bids.set(price, size)
                 if price in buys:
                     buys[price].show(at, size, self._model)
@@ -188,7 +193,7 @@ class Venue:
 
     def meets(self, side: Side, price: int) -> bool:
         """Return whether an order would execute on arrival, against the market or our own order."""
-        if side is Side.BUY:
+        if side is _BUY:
             return price >= self.ask or price >= self._low_sell
         return price <= self.bid or price <= self._top_buy
 
@@ -202,16 +207,16 @@ class Venue:
             self._take(at, order)
         if not order.left:
             return True
-        if order.intent.time_in_force is TimeInForce.IOC or self._meets_own(order):
+        if order.intent.time_in_force is _IOC or self._meets_own(order):
             return False
-        own = self.buys if order.side is Side.BUY else self.sells
+        own = self.buys if order.side is _BUY else self.sells
         own.join(at, order, self._displayed(order.side, order.price), self._model)
         self._watch()
         return True
 
     def leave(self, order: Order) -> None:
         """Take a resting order out."""
-        (self.buys if order.side is Side.BUY else self.sells).leave(order)
+        (self.buys if order.side is _BUY else self.sells).leave(order)
         self._watch()
 
     @property
@@ -313,11 +318,11 @@ class Venue:
             order.left -= lots
             if not order.left:
                 own.leave(order)
-            self._on_fill(self, order, order.price, lots, Liquidity.MAKER, at)
+            self._on_fill(self, order, order.price, lots, _MAKER, at)
         self._watch()
 
     def _take(self, at: int, order: Order) -> None:
-        buying = order.side is Side.BUY
+        buying = order.side is _BUY
         taken = self._taken_asks if buying else self._taken_bids
         for price, size in self._opposite(order):
             if price >= self._low_sell if buying else price <= self._top_buy:
@@ -332,7 +337,7 @@ class Venue:
         self._watch()
 
     def _opposite(self, order: Order) -> Sequence[tuple[int, int]]:
-        buying = order.side is Side.BUY
+        buying = order.side is _BUY
         if self.deep:
             return (self._asks if buying else self._bids).through(order.price)
         if buying:
@@ -340,15 +345,15 @@ class Venue:
         return ((self.bid, self.bid_size),) if self.bid >= order.price else ()
 
     def _meets_own(self, order: Order) -> bool:
-        if order.side is Side.BUY:
+        if order.side is _BUY:
             return order.price >= self._low_sell
         return order.price <= self._top_buy
 
     def _displayed(self, side: Side, price: int) -> int:
         """Return the displayed size of a price: 0 beyond the touch, UNSEEN behind it without depth."""
         if self.deep:
-            return (self._bids if side is Side.BUY else self._asks).sizes.get(price, 0)
-        if side is Side.BUY:
+            return (self._bids if side is _BUY else self._asks).sizes.get(price, 0)
+        if side is _BUY:
             beyond, touch, size = price > self.bid, self.bid, self.bid_size
         else:
             beyond, touch, size = price < self.ask, self.ask, self.ask_size
