@@ -114,7 +114,8 @@ class Watch:
 
     def _exits(self) -> None:
         state = self.trader.state
-        live = live_exits(self.trader)
+        # Orders of an earlier run are cancelled as they are found, not prevented.
+        live = [each for each in live_exits(self.trader) if each.intent.client_id in self.ids]
         assert len(live) <= 1, "two exit orders at once"
         for order in live:
             covered = state.position.entry is order.intent.side.opposite
