@@ -2,6 +2,7 @@
 
 * The kill switch is a flag that is looked at before every send: entries are refused, exits and
   cancellations go on.
+* The door (`core.door`) checks each order once more: what would cross is not sent.
 * An intent is durable before its request leaves. When the ledger is away nothing is sent: an entry is
   reported as rejected for `ledger_unavailable`, and so is an exit, which its trader then tries again.
 * A request without an answer is unknown, and asked for until somebody knows (`inquiry`).
@@ -32,6 +33,7 @@ from actors.protocol import (
     ResolveUnknown,
 )
 from actors.switch import KillSwitch
+from quietmaker.core import door
 from quietmaker.core.commands import CancelOrder, SubmitOrder
 from quietmaker.core.events import Tick
 from quietmaker.core.orders import TERMINAL, Intent, Move, Purpose
@@ -57,6 +59,7 @@ CANCEL_BATCH: Final = 100
 LEDGER_UNAVAILABLE: Final = "ledger_unavailable"
 LEDGER_REFUSED: Final = "ledger_refused"
 KILL_SWITCH: Final = "kill_switch"
+DOOR: Final = "door"
 _CANCELS: Final = "cancels"
 T = TypeVar("T")
 REFUSAL_PAUSE: Final = Nanos(5 * SECOND)
@@ -133,7 +136,9 @@ class OrderGateway(BaseActor[GatewayMessage]):
     # --- sending --------------------------------------------------------------------------------
 
     def _send(self, intent: Intent) -> None:
-        if self._stopped_by_switch(intent, stored=False) or not self._write(intent):
+        if self._stopped_by_switch(intent, stored=False) or self._stopped_at_door(intent):
+            return
+        if not self._write(intent):
             return
         # Looked at again: the ledger may have taken its time, and another gateway our place.
         if not self.alive or self._stopped_by_switch(intent, stored=True):
@@ -161,6 +166,21 @@ class OrderGateway(BaseActor[GatewayMessage]):
         if not kill.is_set or intent.purpose is Purpose.EXIT:
             return False
         self._refuse(intent, f"{KILL_SWITCH}: {kill.reason}", stored=stored)
+        return True
+
+    def _stopped_at_door(self, intent: Intent) -> bool:
+        """Refuse an order that no desk may decide: it would cross, or take where it must not."""
+        fault = door.fault(intent, self._links.products[intent.symbol])
+        if fault is None:
+            return False
+        self._log.error(
+            Event.ORDER_REJECTED,
+            f"{intent.client_id} is not sent: {fault}",
+            symbol=intent.symbol,
+            client_order_id=intent.client_id,
+            reason=DOOR,
+        )
+        self._refuse(intent, f"{DOOR}: {fault}", stored=False)
         return True
 
     def _write(self, intent: Intent) -> bool:

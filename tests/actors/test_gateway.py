@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -24,7 +24,7 @@ from actors.switch import KillSwitch
 from quietmaker.core.commands import CancelOrder, CancelReason, SubmitOrder
 from quietmaker.core.events import OrderFilled, OrderMoved, Tick
 from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
-from quietmaker.core.units import SECOND, Side
+from quietmaker.core.units import SECOND, Side, Ticks
 from quietmaker.errors import LedgerError, LedgerUnavailable
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import Accepted, OrderFact, Rejected, Unknown, UserFill
@@ -356,3 +356,12 @@ def test_an_accepted_order_carries_the_exchanges_id_into_the_ledger() -> None:
     last = rig.facts.batch(99)[-1]
     assert isinstance(last, OrderFact)
     assert (last.what, last.order_id) == ("accepted", "E-1")
+
+
+def test_an_order_that_would_cross_is_stopped_at_the_door() -> None:
+    rig = Rig()
+    crossing = replace(make_intent("c", Side.BUY, 10_000, 250), ask=Ticks(10_000))
+    rig.gateway.on_receive(SubmitOrder(intent=crossing))
+    assert rig.exchange.calls == []
+    assert rig.moves() == [(Move.REJECTED, "door: BUY at 10000 would cross 9999/10000")]
+    assert rig.ledger.intents == {}
