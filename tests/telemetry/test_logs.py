@@ -133,12 +133,12 @@ def test_a_per_cent_sign_is_text() -> None:
 
 def test_libraries_come_out_the_same_way() -> None:
     start(out := io.StringIO())
-    logging.getLogger("pykka").warning("inbox %d", 7)
+    logging.getLogger("somebody.else").warning("inbox %d", 7)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.warn("old api", UserWarning, stacklevel=1)
     first, second = lines(out)
-    assert (first["event"], first["logger"], first["message"]) == ("library", "pykka", "inbox 7")
+    assert (first["event"], first["logger"], first["message"]) == ("library", "somebody.else", "inbox 7")
     assert "old api" in str(second["message"])
 
 
