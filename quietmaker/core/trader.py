@@ -60,7 +60,8 @@ REMEMBERED_TRADES: Final = 4_096
 _OPEN: Final = OrderState.OPEN
 _EXIT: Final = Purpose.EXIT
 _FILLED: Final = Move.FILLED
-_ACCEPTED: Final = Move.ACCEPTED
+_TAKEN: Final = frozenset({Move.ACCEPTED, Move.FILLED, Move.CANCELLED, Move.EXPIRED})
+"""What only happens to an order that the exchange took; the end may be told before the acceptance."""
 _FAILED: Final = OrderState.FAILED
 _IOC: Final = TimeInForce.IOC
 _TAKER: Final = Liquidity.TAKER
@@ -283,7 +284,7 @@ class Trader:
             stated = order.intent.size if event.move is _FILLED else event.filled
             if stated is not None:
                 order.final = max(order.final or 0, stated)
-        if event.move is _ACCEPTED and was is not _OPEN:
+        if event.move in _TAKEN and was is not _OPEN:
             if is_exit:
                 self.exits.on_accepted()
             else:

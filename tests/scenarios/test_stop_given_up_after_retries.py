@@ -50,8 +50,8 @@ def test_the_pause_between_tries_grows_and_begins_anew_after_an_acceptance() -> 
     desk.wait(17)  # taken, and not filled
     desk.refusing = "INSUFFICIENT_FUND"
     before = exits_sent(desk)
-    desk.wait(3.1)  # after one second, and after one more: not after 32
-    assert exits_sent(desk) == before + 2
+    desk.wait(3.1)  # now, after one second, after two more: not after 32
+    assert exits_sent(desk) == before + 3
 
 
 def test_a_stop_that_finds_no_buyer_is_an_order_that_takes_every_time() -> None:
