@@ -46,7 +46,10 @@ class Ladder:
     @property
     def idle(self) -> bool:
         """Return whether no order is in the market or under way."""
-        return all(order is None for order in self.slots)
+        for order in self.slots:  # noqa: SIM110 - asked in every decision; a generator costs more
+            if order is not None:
+                return False
+        return True
 
     def best(self) -> int | None:
         """Return the price of our live order nearest the touch."""
@@ -129,14 +132,13 @@ class EntryPlanner:
     def in_place(self, bid: int, ask: int) -> tuple[int, int]:
         """Return the best bid and ask as they would be with our own quotes."""
         own_bid, own_ask = bid, ask
+        quote = self.state.params.quote
         for ladder in self.ladders:
-            if not self.configured(ladder.side):
-                continue
-            price = self.wanted(ladder, 0, bid, ask)
             if ladder.side is _BUY:
-                own_bid = max(own_bid, price)
-            else:
-                own_ask = min(own_ask, price)
+                if quote.bid and (price := self.wanted(ladder, 0, bid, ask)) > own_bid:
+                    own_bid = price
+            elif quote.ask and (price := self.wanted(ladder, 0, bid, ask)) < own_ask:
+                own_ask = price
         return own_bid, own_ask
 
     def plan(self, ladder: Ladder, standing: Gate | None, bid: int, ask: int) -> Plan:
@@ -147,7 +149,9 @@ class EntryPlanner:
         if not self.configured(ladder.side):
             plan.gate, plan.detail = Gate.SIDE_OFF, "the side is not configured (quote.sides)"
             return plan
-        plan.gate, plan.detail = self.occupied(ladder)
+        plan.gate = self.occupied(ladder)
+        if plan.gate is not None and (plan.gate is not ladder.gate or not ladder.told):
+            plan.detail = self._occupied_detail(ladder, plan.gate)
         if plan.gate is None:
             plan.bid, plan.ask, plan.gate = self._judge_market(bid, ask)
         if plan.gate is None:
@@ -165,14 +169,13 @@ class EntryPlanner:
 
     def wanted(self, ladder: Ladder, level: int, bid: int, ask: int) -> int:
         """Return the price at which a level would rest."""
-        state = self.state
-        quote = state.params.quote
-        improving = quote.improve_ticks > 0
-        own = ladder.best() if improving else None
-        price = wanted_price(
-            quote, ladder.side, level, bid=bid, ask=ask, skew=self._skew(bid, ask), own=own
-        )
-        return self._beside_own(ladder.side, price, bid, ask) if improving else price
+        quote, side = self.state.params.quote, ladder.side
+        skew = self._skew(bid, ask) if quote.inventory_skew else 0
+        if quote.improve_ticks <= 0:
+            return wanted_price(quote, side, level, bid=bid, ask=ask, skew=skew, own=None)
+        own = ladder.best()
+        price = wanted_price(quote, side, level, bid=bid, ask=ask, skew=skew, own=own)
+        return self._beside_own(side, price, bid, ask)
 
     def _beside_own(self, side: Side, price: int, bid: int, ask: int) -> int:
         """Return the price, moved back where it would meet a live order of ours on the other side.
@@ -193,24 +196,32 @@ class EntryPlanner:
         state = self.state
         quote, position = state.params.quote, state.position
         entry = position.entry
-        if not quote.inventory_skew or entry is None:
+        if entry is None:
             return 0
         held = entry.sign * position.cost
         return skew_ticks(quote, inventory=held, cap=state.limits.position, mid=(bid + ask) // 2)
 
-    def occupied(self, ladder: Ladder) -> tuple[Gate | None, str]:
+    def occupied(self, ladder: Ladder) -> Gate | None:
         """Return the gate that closes a side whatever the price: its position, or a fill just now."""
         state = self.state
         position = state.position
         if position.lots and _POSITION_OPEN not in state.off:
             if position.entry is not ladder.side:
-                return _POSITION_OPEN, "the exit owns this side"
+                return _POSITION_OPEN
             room = state.limits.position - position.cost
             if room < state.limits.least_level and ladder.idle:
-                return _POSITION_OPEN, self._room_detail(room)
-        if state.last_fill is not None and ladder.idle and self.cooling():
-            return Gate.COOLDOWN, ""
-        return None, ""
+                return _POSITION_OPEN
+        if self.cooling() and ladder.idle:
+            return Gate.COOLDOWN
+        return None
+
+    def _occupied_detail(self, ladder: Ladder, gate: Gate) -> str:
+        position = self.state.position
+        if gate is not _POSITION_OPEN:
+            return ""
+        if position.entry is not ladder.side:
+            return "the exit owns this side"
+        return self._room_detail(self.state.limits.position - position.cost)
 
     def _room(self) -> int:
         state = self.state
@@ -255,12 +266,13 @@ class EntryPlanner:
             band = f"{quote.price_floor} to {quote.price_ceiling}"
             return _PRICE_BAND, f"{price} ticks is not within {band} (quote.price_*)"
         lots = min(size // price, product.max_lots)
-        least = product.least_lots(price)
+        least = state.limits.least_lots(price)
         if lots < least:
             detail = f"level {level} is {product.size(lots)}, least is {product.size(least)}"
             return Gate.BELOW_MINIMUM, f"{detail} (quote.level_sizes)"
         if size > room:
-            return _POSITION_OPEN, self._room_detail(room)
+            known = ladder.told and ladder.gate is _POSITION_OPEN
+            return _POSITION_OPEN, "" if known else self._room_detail(room)
         if self.cooling():
             return Gate.COOLDOWN, ""
         if state.now < ladder.pause_until:

@@ -277,7 +277,7 @@ class ExitDesk:
 
     def is_dust(self, price: int) -> bool:
         """Return whether what is held is too little for the exchange to take at this price."""
-        return self.state.position.lots < self.state.product.least_lots(price)
+        return self.state.position.lots < self.state.limits.least_lots(price)
 
     def _place(self, entry: Side, wanted: Exit, out: list[Command]) -> None:
         price = self._limit(entry, wanted)

@@ -71,7 +71,7 @@ def _closed(entries: EntryDesk, ladder: Ladder) -> bool:
     """Return whether a side is closed for a reason that no price changes."""
     if ladder.gate is None or not ladder.idle:
         return False
-    return entries.planner.occupied(ladder)[0] is ladder.gate
+    return entries.planner.occupied(ladder) is ladder.gate
 
 
 def _while_too_tight(entries: EntryDesk, here: Box) -> Box:

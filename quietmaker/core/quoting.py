@@ -28,14 +28,18 @@ def wanted_price(
         own: price of our own best quote on this side, when quotes improve: a touch that is our own is
             not outbid.
     """
-    touch = bid if side is _BUY else ask
-    step = max(1, touch * quote.level_spacing // PPB) if level else 0
-    improve = 0 if own is not None and own == touch else quote.improve_ticks
+    # Compared by hand: this runs several times in every decision, where `min` and `max` cost most.
     if side is _BUY:
-        price = min(touch + improve, ask - 1) - level * step - max(0, skew)
+        touch, sign, limit, shift = bid, 1, ask - 1, skew if skew > 0 else 0
     else:
-        price = max(touch - improve, bid + 1) + level * step + max(0, -skew)
-    return max(1, price)
+        touch, sign, limit, shift = ask, -1, bid + 1, -skew if skew < 0 else 0
+    price = touch if own == touch else touch + sign * quote.improve_ticks
+    if (price - limit) * sign > 0:
+        price = limit
+    if level:
+        shift += level * max(1, touch * quote.level_spacing // PPB)
+    price -= sign * shift
+    return price if price > 1 else 1
 
 
 def in_band(quote: QuoteParams, price: int) -> bool:

@@ -25,7 +25,15 @@ class Limits:
     Rounding a limit down by less than one tick-lot keeps every comparison in integers.
     """
 
-    __slots__ = ("exposure", "least_level", "level_sizes", "order", "position")
+    __slots__ = (
+        "_least_lots",
+        "_least_value",
+        "exposure",
+        "least_level",
+        "level_sizes",
+        "order",
+        "position",
+    )
 
     def __init__(self, product: Product, params: TraderParams) -> None:
         """Convert the amounts of the configuration for this product."""
@@ -34,6 +42,13 @@ class Limits:
         self.position = tick_lots(product, params.quote.max_position)
         self.order = tick_lots(product, params.risk.max_order_notional)
         self.exposure = tick_lots(product, params.risk.max_exposure)
+        self._least_lots = max(product.min_lots, 1)
+        self._least_value = product.least_lots(1)  # the least value in tick-lots: lots at one tick
+
+    def least_lots(self, price: int) -> int:
+        """Return `Product.least_lots` in integers: rounding up twice is rounding up once."""
+        by_value = -(-self._least_value // max(price, 1))
+        return max(self._least_lots, by_value)
 
 
 def tick_lots(product: Product, amount: Decimal) -> int:
