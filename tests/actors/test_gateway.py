@@ -365,3 +365,18 @@ def test_an_order_that_would_cross_is_stopped_at_the_door() -> None:
     assert rig.exchange.calls == []
     assert rig.moves() == [(Move.REJECTED, "door: BUY at 10000 would cross 9999/10000")]
     assert rig.ledger.intents == {}
+
+
+def test_one_late_answer_is_not_enough_to_call_an_order_not_found() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="time-out")]
+    rig.send("c1")
+    rig.moves()
+    rig.exchange.down = True
+    rig.later(0)
+    rig.later(1)
+    rig.exchange.down = False
+    rig.later(30)  # the first answer at all, long after the request
+    assert rig.moves() == []
+    rig.later(30)
+    assert rig.moves() == [(Move.NOT_FOUND, "the exchange never had it")]

@@ -13,10 +13,12 @@ from actors.facts import FactQueue
 from actors.ledger_writer import LedgerWriter, WriterLinks
 from actors.news import Newsroom
 from actors.protocol import (
+    BooksRead,
     ClockCompared,
     FactsQueued,
     FeedMessage,
     OrderNews,
+    ReadBooks,
     ReconcilerMessage,
     TraderMessage,
 )
@@ -27,7 +29,7 @@ from quietmaker.core.events import FundsChanged, OrderFilled, OrderMoved, Produc
 from quietmaker.core.orders import Move
 from quietmaker.core.units import SECOND, ZERO, Instant, Lots, Nanos, Side
 from quietmaker.ledger.memory import MemoryLedger
-from quietmaker.ports import Balance, OrderFact, UserFill, UserOrder
+from quietmaker.ports import Balance, LedgerFact, OrderFact, UserFill, UserOrder
 from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, usd
 from tests.kit.makers import START, SYMBOL, make_fill, make_product
 
@@ -91,6 +93,34 @@ def test_the_end_of_the_writer_writes_what_came_last() -> None:
     ledger.available = True
     actor.finish()  # although its pause is not over
     assert ledger.alerts == [alert(1)]
+
+
+class BusyQueue(FactQueue):
+    """A queue into which a fact comes at the worst moment: just after it was found empty."""
+
+    late: Alert | None = None
+
+    def batch(self, most: int) -> list[LedgerFact]:
+        found = super().batch(most)
+        if not found and self.late is not None:
+            late, self.late = self.late, None
+            self.put(late)
+        return found
+
+
+def test_books_are_never_said_to_hold_a_fact_that_is_still_queued() -> None:
+    ledger, clock = MemoryLedger(), HandClock()
+    facts = BusyQueue(lambda: None)
+    reconciler: Told[ReconcilerMessage] = Told()
+    links = WriterLinks(ledger=ledger, facts=facts, reconciler=reconciler, metrics=make_metrics())
+    actor = LedgerWriter(around("ledger", clock), links)
+    facts.put(alert(1))
+    facts.late = alert(2)
+    actor.on_receive(ReadBooks(token=1, products={}))
+    assert reconciler.messages == []  # the late fact is written first
+    actor.on_receive(FactsQueued())
+    assert reconciler.messages == [BooksRead(token=1, upto=2, books={})]
+    assert ledger.alerts == [alert(1), alert(2)]
 
 
 # --- account ------------------------------------------------------------------------------------
