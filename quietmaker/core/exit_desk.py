@@ -205,14 +205,14 @@ class ExitDesk:
             return None
         state = self.state
         return View(
-            now=state.now,
-            near=near,
-            far=far,
-            fresh=state.seen and state.stale is None,
-            mode=state.mode,
-            levels=self.levels,
-            timers=self.timers,
-            params=state.params.exits,
+            state.now,
+            near,
+            far,
+            state.seen and state.stale is None,
+            state.mode,
+            self.levels,
+            self.timers,
+            state.params.exits,
         )
 
     def manage(self, out: list[Command]) -> None:

@@ -29,18 +29,22 @@ class Urgency(IntEnum):
 
 
 _PATIENT: Final = Urgency.PATIENT
+_TAKE: Final = Urgency.TAKE
 _BREAK_EVEN_PLUS: Final = ExitReason.BREAK_EVEN_PLUS
 _FLATTEN: Final = Mode.FLATTEN
 _HALT: Final = Mode.HALT
 
 
-@dataclass(frozen=True, slots=True)
 class Exit:
     """What one rule wants. `price` is in ticks; for a taking exit it is the touch it starts from."""
 
-    reason: ExitReason
-    urgency: Urgency
-    price: int
+    __slots__ = ("price", "reason", "urgency")
+
+    def __init__(self, reason: ExitReason, urgency: Urgency, price: int) -> None:
+        """Want to leave at a price."""
+        self.reason = reason
+        self.urgency = urgency
+        self.price = price
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,42 +88,60 @@ class Timers:
     stopped: bool = False
 
 
-@dataclass(slots=True)
 class View:
-    """What the rules look at; not frozen only because building it is on the hot path.
+    """What the rules look at; a plain class because building it is on the hot path.
 
     Attributes:
+        sign: +1 when a higher price is better, for a long.
+        stale: whether the position is past its lifetime.
         near: the touch a taker would trade at (the bid, for a long).
         far: the touch an exit order joins (the ask, for a long).
         fresh: whether the touch may be relied on; rules about price are silent when it may not.
     """
 
-    now: Instant
-    near: int
-    far: int
-    fresh: bool
-    mode: Mode
-    levels: Levels
-    timers: Timers
-    params: ExitParams
+    __slots__ = (
+        "far",
+        "fresh",
+        "levels",
+        "mode",
+        "near",
+        "now",
+        "params",
+        "sign",
+        "stale",
+        "timers",
+    )
 
-    @property
-    def sign(self) -> int:
-        """Return +1 when a higher price is better."""
-        return self.levels.sign
+    def __init__(
+        self,
+        now: Instant,
+        near: int,
+        far: int,
+        fresh: bool,
+        mode: Mode,
+        levels: Levels,
+        timers: Timers,
+        params: ExitParams,
+    ) -> None:
+        """Look at a touch."""
+        self.now = now
+        self.near = near
+        self.far = far
+        self.fresh = fresh
+        self.mode = mode
+        self.levels = levels
+        self.timers = timers
+        self.params = params
+        self.sign = levels.sign
+        self.stale = now - timers.first_fill >= params.max_lifetime
 
     def better(self, a: int, b: int) -> int:
         """Return the price that earns more."""
-        return max(a, b) if self.levels.sign > 0 else min(a, b)
+        return a if (a - b) * self.sign > 0 else b
 
     def at_least(self, a: int, b: int) -> bool:
         """Return whether price a earns at least as much as b."""
-        return (a - b) * self.levels.sign >= 0
-
-    @property
-    def stale(self) -> bool:
-        """Return whether the position is past its lifetime."""
-        return self.now - self.timers.first_fill >= self.params.max_lifetime
+        return (a - b) * self.sign >= 0
 
 
 def break_even_plus(view: View) -> Exit | None:
@@ -228,7 +250,11 @@ def decide(view: View, rules: tuple[Rule, ...]) -> Exit | None:
     chosen: Exit | None = None
     for rule in rules:
         wanted = rule(view)
-        if wanted is not None and (chosen is None or wanted.urgency > chosen.urgency):
+        if wanted is None:
+            continue
+        if wanted.urgency is _TAKE:
+            return wanted  # nothing is more urgent, and of equals the first wins
+        if chosen is None or wanted.urgency > chosen.urgency:
             chosen = wanted
     return chosen
 

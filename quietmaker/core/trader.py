@@ -60,6 +60,10 @@ REMEMBERED_TRADES: Final = 4_096
 _OPEN: Final = OrderState.OPEN
 _EXIT: Final = Purpose.EXIT
 _FILLED: Final = Move.FILLED
+_AFTER_THE_END: Final = frozenset(
+    {Move.CANCELLED, Move.FILLED, Move.EXPIRED, Move.FAILED, Move.CANCEL_REFUSED}
+)
+"""What may be told, late or again, of an order that is forgotten already."""
 _TAKEN: Final = frozenset({Move.ACCEPTED, Move.FILLED, Move.CANCELLED, Move.EXPIRED})
 """What only happens to an order that the exchange took; the end may be told before the acceptance."""
 _FAILED: Final = OrderState.FAILED
@@ -155,10 +159,12 @@ class Trader:
                 return self.on_trade(now, price)
             case Tick(now=now):
                 return self.on_time(now)
-            case OrderFilled():
-                return self._on_fill(event)
+            case OrderFilled(now=now, fill=fill):
+                return self.on_fill(now, fill)
             case OrderMoved():
-                return self._on_moved(event)
+                return self.on_moved(
+                    event.now, event.client_id, event.move, event.reason, event.filled
+                )
             case _:
                 self._advance(event.now)
                 self._learn(event)
@@ -246,27 +252,24 @@ class Trader:
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def _on_moved(self, event: OrderMoved) -> Sequence[Command]:
-        self._advance(event.now)
+    def on_moved(
+        self, now: int, client_id: str, move: Move, reason: str, filled: int | None
+    ) -> Sequence[Command]:
+        """Take what became of an order; the arguments are those of `OrderMoved`."""
+        self._advance(now)
         out: list[Command] = []
-        order = self.state.orders.get(event.client_id)
+        order = self.state.orders.get(client_id)
         if order is None:
-            if event.move not in {
-                Move.CANCELLED,
-                _FILLED,
-                Move.EXPIRED,
-                Move.FAILED,
-                Move.CANCEL_REFUSED,
-            }:
-                self._alert(AlertKind.UNKNOWN_ORDER, f"{event.client_id} {event.move.value}", out)
+            if move not in _AFTER_THE_END:
+                self._alert(AlertKind.UNKNOWN_ORDER, f"{client_id} {move.value}", out)
             return out or NOTHING
         was = order.state
         try:
-            order.move(event.move)
+            order.move(move)
         except IllegalMove as illegal:
             self._alert(AlertKind.ILLEGAL_MOVE, str(illegal), out)
             return out
-        self._note(order, event, was, out)
+        self._note(order, move, filled, reason, was, out)
         if order.settled:
             self._settle(order, out)
         decided = order.state is _OPEN and order.decision == self.state.decisions
@@ -276,22 +279,30 @@ class Trader:
             return out or NOTHING
         return self._decide(out)
 
-    def _note(self, order: Working, event: OrderMoved, was: OrderState, out: list[Command]) -> None:
+    def _note(
+        self,
+        order: Working,
+        move: Move,
+        filled: int | None,
+        reason: str,
+        was: OrderState,
+        out: list[Command],
+    ) -> None:
         """Tell the desk that owns the order what became of it."""
         is_exit = order.intent.purpose is _EXIT
         if order.done:
             # A cancellation that is refused after the end states nothing, and takes nothing back.
-            stated = order.intent.size if event.move is _FILLED else event.filled
+            stated = order.intent.size if move is _FILLED else filled
             if stated is not None:
                 order.final = max(order.final or 0, stated)
-        if event.move in _TAKEN and was is not _OPEN:
+        if move in _TAKEN and was is not _OPEN:
             if is_exit:
                 self.exits.on_accepted()
             else:
                 self.entries.on_accepted(order)
         elif order.state is _FAILED and was is not _FAILED:
             if is_exit:
-                self.exits.on_refused(order, event.reason, out)
+                self.exits.on_refused(order, reason, out)
             else:
                 self.entries.on_refused(order)
 
@@ -305,14 +316,14 @@ class Trader:
 
     # --- fills ----------------------------------------------------------------------------------
 
-    def _on_fill(self, event: OrderFilled) -> Sequence[Command]:
-        fill = event.fill
+    def on_fill(self, now: int, fill: Fill) -> Sequence[Command]:
+        """Take an execution; one that was told before is passed over."""
         if fill.trade_id in self._seen_trades:
             return NOTHING
         self._seen_trades[fill.trade_id] = None
         if len(self._seen_trades) > REMEMBERED_TRADES:
             del self._seen_trades[next(iter(self._seen_trades))]
-        self._advance(event.now)
+        self._advance(now)
         out: list[Command] = []
         order = self.state.orders.get(fill.client_id)
         if order is not None:
@@ -452,9 +463,10 @@ class Trader:
         """Work out how long, and over which touches, the decision stands."""
         box = quiet.quiet_box(self.entries, self.exits) if self.boxed else quiet.NOWHERE
         self._bid_low, self._bid_high, self._ask_low, self._ask_high = box
-        self.wake_at = min(
-            self.entries.wake_at(), self.exits.wake_at(), next_boundary(self.state.now)
-        )
+        due: int = next_boundary(self.state.now)
+        for wake_at in (self.entries.wake_at(), self.exits.wake_at()):
+            due = min(due, wake_at)
+        self.wake_at = due
 
     def _alert(self, kind: AlertKind, detail: str, out: list[Command]) -> None:
         out.append(

@@ -96,6 +96,7 @@ class MatchingCore:
     """
 
     __slots__ = (
+        "_confirm",
         "_expiries",
         "_fees",
         "_history",
@@ -129,6 +130,7 @@ class MatchingCore:
         session: str = "paper",
         retain: int = DEFAULT_RETAIN,
         history: int = 0,
+        confirm: bool = True,
     ) -> None:
         """Open the exchange.
 
@@ -142,6 +144,8 @@ class MatchingCore:
             session: prefix of order and trade ids; give each run of a ledger its own.
             retain: finished orders that are remembered for repeats and queries.
             history: executions that `fills` remembers; 0 keeps none.
+            confirm: whether requests that succeed are answered. Who only follows the stream, which
+                tells the same, can do without; refusals are always answered.
         """
         self.next_due: int = NEVER
         self.account = Account(balances)
@@ -159,6 +163,7 @@ class MatchingCore:
         self._orders = OrderStore(retain=retain)
         self._history: deque[UserFill] = deque(maxlen=history)
         self._session = session
+        self._confirm = confirm
         self._number = 0
         self._sequence = 0
         self._now = 0
@@ -272,16 +277,17 @@ class MatchingCore:
         known = self._orders.get(intent.client_id)
         if known is not None:
             # Coinbase answers a repeated client id with the first order, whatever it asks for.
-            self._answer_submit(ticket, intent, Accepted(order_id=known.order_id))
+            self._accept(ticket, known)
             return
         order = Order(intent, f"{self._session}-o{self._number + 1}", self._fees, self._hold_factor)
         refusal = self._refuse(order)
         if refusal is not None:
-            self._answer_submit(ticket, intent, Rejected(reason=refusal.value))
+            outcome = Rejected(reason=refusal.value)
+            self._reply(SubmitAnswer(ticket=ticket, client_id=intent.client_id, outcome=outcome))
             return
         self._number += 1
         self._orders.add(order)
-        self._answer_submit(ticket, intent, Accepted(order_id=order.order_id))
+        self._accept(ticket, order)
         self._tell(self._now, self._moved(order, _ACCEPTED, self._now))
         if not self._venues[intent.symbol].arrive(self._now, order):
             order.reason = "" if intent.time_in_force is TimeInForce.IOC else SELF_TRADE
@@ -309,9 +315,12 @@ class MatchingCore:
     def _on_cancel(self, ticket: int, client_id: str) -> None:
         order = self._orders.get(client_id)
         refusal: CancelRefusal | None = check_cancel(None if order is None else order.state)
-        reason = None if refusal is None else refusal.value
-        outcome = CancelOutcome(client_id=client_id, reason=reason)
-        self._reply(CancelAnswer(ticket=ticket, outcome=outcome))
+        if refusal is not None or self._confirm:
+            reason = None if refusal is None else refusal.value
+            outcome = CancelOutcome(client_id=client_id, reason=reason)
+            self._reply(CancelAnswer(ticket=ticket, outcome=outcome))
+        else:
+            self._reply(None)
         if order is not None and refusal is None:
             self._venues[order.intent.symbol].leave(order)
             self._finish(order, OrderState.CANCELLED, Move.CANCELLED, self._now)
@@ -370,11 +379,19 @@ class MatchingCore:
             filled=Lots(order.filled),
         )
 
-    def _answer_submit(self, ticket: int, intent: Intent, outcome: Accepted | Rejected) -> None:
-        self._reply(SubmitAnswer(ticket=ticket, client_id=intent.client_id, outcome=outcome))
+    def _accept(self, ticket: int, order: Order) -> None:
+        answer: SubmitAnswer | None = None
+        if self._confirm:
+            outcome = Accepted(order_id=order.order_id)
+            client_id = order.intent.client_id
+            answer = SubmitAnswer(ticket=ticket, client_id=client_id, outcome=outcome)
+        self._reply(answer)
 
-    def _reply(self, answer: SubmitAnswer | CancelAnswer) -> None:
-        self._deliver(self._replies.arrival(self._now, self._latency.response), answer)
+    def _reply(self, answer: SubmitAnswer | CancelAnswer | None) -> None:
+        """Send an answer; one that nobody hears (None) takes its time all the same, for equal jitter."""
+        due = self._replies.arrival(self._now, self._latency.response)
+        if answer is not None:
+            self._deliver(due, answer)
 
     def _tell(self, at: int, event: UserOrder | UserFill) -> None:
         self._deliver(self._stream.arrival(at, self._latency.response), event)

@@ -26,8 +26,6 @@ from quietmaker.core.events import (
     EligibilityChanged,
     FeesChanged,
     FundsChanged,
-    OrderFilled,
-    OrderMoved,
     Recovered,
 )
 from quietmaker.core.fees import FeeRates
@@ -115,6 +113,7 @@ class Engine:
             latency=setup.latency,
             seed=setup.seed,
             session="replay",
+            confirm=False,
         )
         self._venues: dict[str, Venue] = {s: self._core.symbol(s) for s in self._symbols}
         self._traders: dict[str, Trader] = {
@@ -228,7 +227,7 @@ class Engine:
 
     def _deliver(self, due: int) -> None:
         for result in self._core.advance(due):
-            self._on_result(result, Instant(due))
+            self._on_result(result, due)
 
     def _wake(self, due: int) -> None:
         for trader in self._traders.values():
@@ -258,18 +257,18 @@ class Engine:
 
     # --- the exchange's answers and the traders' commands -----------------------------------------
 
-    def _on_result(self, result: Result, now: Instant) -> None:
+    def _on_result(self, result: Result, now: int) -> None:
         match result:
             case UserOrder(
                 symbol=symbol, client_id=client_id, move=move, reason=reason, filled=filled
             ):
-                moved = OrderMoved(
-                    now=now, client_id=client_id, move=move, reason=reason, filled=filled
-                )
-                self._tell(symbol, moved)
+                trader = self._traders[symbol]
+                commands = trader.on_moved(now, client_id, move, reason, filled)
+                self._told(trader, commands, now)
             case UserFill(fill=fill):
                 self.stats.on_fill(fill)
-                self._tell(fill.symbol, OrderFilled(now=now, fill=fill))
+                trader = self._traders[fill.symbol]
+                self._told(trader, trader.on_fill(now, fill), now)
             case SubmitAnswer(client_id=client_id, outcome=outcome):
                 if isinstance(outcome, Rejected):
                     self._refused(client_id, Move.REJECTED, outcome.reason, now)
@@ -279,16 +278,15 @@ class Engine:
             case _:
                 assert_never(result)
 
-    def _refused(self, client_id: str, move: Move, reason: str, now: Instant) -> None:
-        moved = OrderMoved(now=now, client_id=client_id, move=move, reason=reason, filled=None)
-        for symbol, trader in self._traders.items():
+    def _refused(self, client_id: str, move: Move, reason: str, now: int) -> None:
+        for trader in self._traders.values():
             if client_id in trader.state.orders:
-                self._tell(symbol, moved)
+                self._told(trader, trader.on_moved(now, client_id, move, reason, None), now)
                 return
 
-    def _tell(self, symbol: str, event: OrderMoved | OrderFilled) -> None:
-        trader = self._traders[symbol]
-        self._do(trader, trader.on(event), event.now)
+    def _told(self, trader: Trader, commands: Sequence[Command], now: int) -> None:
+        if commands:
+            self._do(trader, commands, now)
         self._alarm = min(self._alarm, trader.wake_at)
 
     def _do(self, trader: Trader, commands: Sequence[Command], now: int) -> None:
