@@ -220,6 +220,7 @@ def cancel(order: Working, reason: CancelReason, now: Instant, out: list[Command
     if order.state is _OPEN:
         order.move(_CANCEL_SENT)
     order.sent_at = now
+    order.asked += 1
     out.append(
         CancelOrder(
             client_id=order.intent.client_id, symbol=order.intent.symbol, reason=reason, now=now

@@ -53,6 +53,7 @@ from quietmaker.core.units import (
     Ticks,
 )
 
+ASKS_BEFORE_ALERT: Final = 3
 RETRY_LIMIT: Final = 60 * SECOND
 POST_ONLY_REFUSED: Final = "INVALID_LIMIT_PRICE_POST_ONLY"
 
@@ -274,6 +275,18 @@ class ExitDesk:
             order.state is _CANCEL_PENDING and now - order.sent_at >= CANCEL_RETRY
         ):
             cancel(order, CancelReason.EXIT_CHANGED, now, out)
+            if order.asked == ASKS_BEFORE_ALERT:
+                self._alert_stuck(order, out)
+
+    def _alert_stuck(self, order: Working, out: list[Command]) -> None:
+        state = self.state
+        name = order.intent.client_id
+        detail = f"exit {name} does not end: its cancellation was asked for {order.asked} times"
+        out.append(
+            Alert(
+                symbol=state.product.symbol, now=state.now, kind=AlertKind.EXIT_STUCK, detail=detail
+            )
+        )
 
     def is_dust(self, price: int) -> bool:
         """Return whether what is held is too little for the exchange to take at this price."""

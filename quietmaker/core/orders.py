@@ -213,6 +213,7 @@ class Working:
         sent_at: when the request, or the last cancel request, was told to go.
         filled: lots executed, by distinct trade ids.
         decision: number of the decision that sent it.
+        asked: how often its cancellation was asked for.
         done: whether the exchange will do no more with it.
         final: lots the exchange says were executed in all, known at the end; fills may still be on
             their way when it exceeds `filled`.
@@ -226,6 +227,7 @@ class Working:
     final: int | None = None
     done: bool = False
     decision: int = 0
+    asked: int = 0
 
     def __post_init__(self) -> None:
         """Know whether it has ended already."""

@@ -662,3 +662,15 @@ def test_a_fill_beyond_the_order_is_an_alert_and_is_owned() -> None:
     (alert,) = desk.alerts(AlertKind.OVERFILL)
     assert "filled 260" in alert.detail
     assert desk.exit().size == desk.held == 260
+
+
+def test_an_exit_that_will_not_end_is_told_once() -> None:
+    held = Holding()
+    held.desk.answering = False
+    held.market(-250, -150)
+    held.desk.wait(5.1)
+    assert held.desk.alerts(AlertKind.EXIT_STUCK) == []
+    held.desk.wait(5.1)
+    held.desk.wait(20)
+    (alert,) = held.desk.alerts(AlertKind.EXIT_STUCK)
+    assert "asked for 3 times" in alert.detail
