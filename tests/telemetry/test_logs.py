@@ -138,7 +138,11 @@ def test_libraries_come_out_the_same_way() -> None:
         warnings.simplefilter("always")
         warnings.warn("old api", UserWarning, stacklevel=1)
     first, second = lines(out)
-    assert (first["event"], first["logger"], first["message"]) == ("library", "somebody.else", "inbox 7")
+    assert (first["event"], first["logger"], first["message"]) == (
+        "library",
+        "somebody.else",
+        "inbox 7",
+    )
     assert "old api" in str(second["message"])
 
 
