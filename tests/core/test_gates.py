@@ -198,7 +198,7 @@ def test_trades_of_the_tape_make_the_candles() -> None:
             Gate.SPREAD_BELOW_REQUIRED,
             ("0.995 %", "100 ticks", "< required 2 %", "gates.min_spread_pct"),
         ),
-        (Gate.TICK_TOO_COARSE, ("0.010 %", "1 %", "gates.max_tick_share_pct")),
+        (Gate.TICK_TOO_COARSE, ("is 0.010 %", "more than 1 % of", "gates.max_tick_share_pct")),
         (Gate.INSUFFICIENT_VOLATILITY, ("insufficient_volatility", "0.199 %", "0.505 %")),
         (Gate.INSUFFICIENT_DATA, ("4 of 5", "5 needed", "gates.min_candles")),
         (Gate.EXCLUDED, ("win_rate",)),
@@ -219,14 +219,18 @@ def test_a_refusal_says_its_numbers_and_its_setting(gate: Gate, words: tuple[str
         assert word in detail, detail
 
 
-def test_a_requirement_of_two_ticks_is_told_as_such() -> None:
+@pytest.mark.parametrize(
+    ("min_spread", "told"),
+    [("0", "1.990 % (2 ticks)"), ("0.019900497", "1.990 % (2 ticks)"), ("0.0199005", "1.99005 %")],
+)
+def test_a_requirement_of_two_ticks_is_told_as_such(min_spread: str, told: str) -> None:
     desk = Desk(
         product=make_product(tick="0.01"),
-        params=make_params(gates=make_gates(min_spread="0", edge_buffer="0")),
+        params=make_params(gates=make_gates(min_spread=min_spread, edge_buffer="0")),
         fees=FREE,
     )
     desk.touch(100, 101)
-    assert "(2 ticks)" in desk.hold().detail
+    assert f"spread 0.995 % (1 ticks) < required {told} (" in desk.hold().detail
 
 
 def test_the_requirement_needs_the_fees() -> None:
