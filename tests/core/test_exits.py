@@ -307,7 +307,7 @@ def test_the_stop_is_never_tighter_than_two_taker_fees(entry: Side) -> None:
 def test_a_stop_that_fired_stays_fired_through_a_bounce(entry: Side) -> None:
     held = Holding(entry, exits=PLAIN)
     held.desk.depth = 0
-    held.market(-250, -150)
+    held.market(-held.price * 2 // 100, -150)  # exactly the stop
     held.desk.depth = 10**9
     held.market(10, 40)
     held.desk.wait(1.1)
@@ -338,6 +338,21 @@ def test_what_a_taking_exit_left_is_taken_at_once(entry: Side) -> None:
     assert held.desk.held == 0
     sizes = [i.size for i in held.desk.sent if i.time_in_force is TimeInForce.IOC]
     assert sizes[0] == sizes[1] + 100
+
+
+def test_a_position_beyond_the_greatest_order_is_taken_in_slices_without_reaching_further() -> None:
+    desk = Desk(
+        product=make_product(max_size="10"),
+        params=make_params(quote=make_quote(level_sizes=("10", "10", "10"))),
+    )
+    desk.touch(10_000, 10_100)
+    for entry in desk.entries():
+        desk.fill(entry)
+    assert (desk.held, desk.exit().size) == (300, 100)
+    desk.touch(9_700, 9_800)
+    slices = [i for i in desk.sent if i.time_in_force is TimeInForce.IOC]
+    assert [(i.size, i.price) for i in slices] == [(100, 9_671)] * 3
+    assert desk.held == 0
 
 
 # --- take profit and trail -----------------------------------------------------------------------
@@ -379,6 +394,29 @@ def test_the_trail_starts_at_its_activation_and_fires_at_its_distance(entry: Sid
     assert held.desk.exit().exit_reason is ExitReason.BREAK_EVEN_PLUS
     held.market(140, 160)
     assert held.desk.exit().exit_reason is ExitReason.TRAILING_STOP
+
+
+def test_the_trail_fires_at_exactly_its_distance() -> None:
+    held = Holding(exits=make_exits(trailing_activation="0.01", trailing_distance="0.005"))
+    held.market(200, 220)  # 0.5 % of a peak of 10,200 is 51
+    held.market(150, 170)
+    assert held.desk.exit().exit_reason is ExitReason.BREAK_EVEN_PLUS
+    held.market(149, 169)
+    assert held.desk.exit().exit_reason is ExitReason.TRAILING_STOP
+
+
+@BOTH
+def test_a_trailing_exit_is_offered_at_the_touch_then_taken(entry: Side) -> None:
+    exits = make_exits(trailing_activation="0.01", trailing_distance="0.005")
+    held = Holding(entry, exits=exits)
+    held.market(200, 220)
+    held.market(140, 160)
+    assert held.desk.exit().price == held.at(160)
+    held.desk.wait(29)
+    assert held.desk.held != 0
+    held.desk.wait(1.1)
+    assert held.desk.trip.exit_reason is ExitReason.TRAILING_STOP
+    assert held.desk.trip.taker_fills == 1
 
 
 @BOTH
@@ -493,6 +531,7 @@ def test_any_other_refusal_of_an_exit_is_an_alert_that_counts() -> None:
 @BOTH
 def test_rules_about_price_are_silent_while_the_book_is_not_to_be_trusted(entry: Side) -> None:
     held = Holding(entry)
+    held.market(30, 60)
     held.desk.lose_data()
     held.desk.wait(700)
     assert held.desk.exit().exit_reason is ExitReason.BREAK_EVEN_PLUS
