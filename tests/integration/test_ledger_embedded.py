@@ -185,6 +185,8 @@ def test_a_port_that_was_taken_meanwhile_is_left_to_its_owner(
     server.stop()
     port = int((home / "postgres.port").read_text())
     with socket.socket() as other:
+        # Connections of the first server may linger on its port; they must not fail the test.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen()
         second = server.start()
