@@ -81,11 +81,12 @@ class Plan:
         gate: why nothing new is quoted; a side may still keep what rests.
         detail: the numbers of a limit, else empty.
         prices: wanted price by level, 0 for none.
+        quotes: whether any level is wanted.
         lots: size of a new order by level.
         bid, ask: the quotes that the market gates judged, for the explanation.
     """
 
-    __slots__ = ("ask", "bid", "detail", "gate", "lots", "prices")
+    __slots__ = ("ask", "bid", "detail", "gate", "lots", "prices", "quotes")
 
     def __init__(self, gate: Gate | None, levels: int, bid: int, ask: int) -> None:
         """Start with nothing wanted."""
@@ -93,13 +94,9 @@ class Plan:
         self.detail = ""
         self.prices = [0] * levels
         self.lots = [0] * levels
+        self.quotes = False
         self.bid = bid
         self.ask = ask
-
-    @property
-    def quotes(self) -> bool:
-        """Return whether any level is wanted."""
-        return any(self.prices)
 
 
 class EntryPlanner:
@@ -252,6 +249,7 @@ class EntryPlanner:
                     gate, detail = _POSITION_OPEN, self._room_detail(room)
             if gate is None:
                 plan.prices[level] = price
+                plan.quotes = True
                 room -= need
             elif plan.gate is None:
                 plan.gate, plan.detail = gate, detail
@@ -265,7 +263,7 @@ class EntryPlanner:
         if not in_band(quote, price) and _PRICE_BAND not in state.off:
             band = f"{quote.price_floor} to {quote.price_ceiling}"
             return _PRICE_BAND, f"{price} ticks is not within {band} (quote.price_*)"
-        lots = min(size // price, product.max_lots)
+        lots = min(size // price, state.limits.max_lots)
         least = state.limits.least_lots(price)
         if lots < least:
             detail = f"level {level} is {product.size(lots)}, least is {product.size(least)}"

@@ -261,7 +261,7 @@ class ExitDesk:
         return abs(distance) < self.state.params.quote.refresh_ticks
 
     def _size(self) -> int:
-        return min(self.state.position.lots, self.state.product.max_lots)
+        return min(self.state.position.lots, self.state.limits.max_lots)
 
     def _drop(self, out: list[Command]) -> None:
         self.wanted = None

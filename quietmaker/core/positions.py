@@ -144,10 +144,11 @@ class Position:
         else:
             rest = EXACT.subtract(lot.fee, fee)
             self._open[0] = replace(lot, lots=lot.lots - lots, fee=rest)
+            lot = replace(lot, lots=lots, fee=fee)
         self.lots -= lots
         self.cost -= lot.price * lots
         self.fees = EXACT.subtract(self.fees, fee)
-        return replace(lot, lots=lots, fee=fee)
+        return lot
 
 
 def replay(fills: Iterable[tuple[Fill, int]]) -> tuple[Position, tuple[Closed, ...]]:

@@ -31,6 +31,7 @@ class Limits:
         "exposure",
         "least_level",
         "level_sizes",
+        "max_lots",
         "order",
         "position",
     )
@@ -42,6 +43,7 @@ class Limits:
         self.position = tick_lots(product, params.quote.max_position)
         self.order = tick_lots(product, params.risk.max_order_notional)
         self.exposure = tick_lots(product, params.risk.max_exposure)
+        self.max_lots: int = product.max_lots
         self._least_lots = max(product.min_lots, 1)
         self._least_value = product.least_lots(1)  # the least value in tick-lots: lots at one tick
 
