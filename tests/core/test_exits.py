@@ -7,7 +7,7 @@ import pytest
 from quietmaker.core.commands import AlertKind, CancelReason
 from quietmaker.core.events import Mode
 from quietmaker.core.exit_desk import POST_ONLY_REFUSED, Owner
-from quietmaker.core.exits import RULES, SWITCHABLE
+from quietmaker.core.exits import RULES, SWITCHABLE, reach
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, TimeInForce
 from quietmaker.core.units import SECOND, Liquidity, Side, rate
@@ -206,6 +206,18 @@ def test_a_patient_exit_keeps_its_place_within_the_tolerance_but_never_below_the
     assert desk.exit().price == 10_105
 
 
+def test_a_target_that_moves_by_less_than_the_tolerance_still_moves_the_exit() -> None:
+    quote = make_quote(refresh_ticks=5, cooldown=10**6)
+    desk = Desk(params=make_params(quote=quote))
+    desk.touch(10_000, 10_100)
+    desk.fill(desk.entry())
+    assert desk.exit().price == 10_071
+    desk.change_fees(FeeRates(maker=rate("0.0026"), taker=rate("0.004")))
+    assert desk.exit().price == 10_072
+    desk.change_fees(FEES)
+    assert desk.exit().price == 10_072  # better than the target, and near: it keeps its place
+
+
 # --- lifetime ------------------------------------------------------------------------------------
 
 
@@ -353,6 +365,13 @@ def test_a_position_beyond_the_greatest_order_is_taken_in_slices_without_reachin
     slices = [i for i in desk.sent if i.time_in_force is TimeInForce.IOC]
     assert [(i.size, i.price) for i in slices] == [(100, 9_671)] * 3
     assert desk.held == 0
+
+
+def test_a_limit_reaches_at_least_a_tick_and_stays_a_price() -> None:
+    share = rate("0.003")
+    assert (reach(100, Side.BUY, share), reach(100, Side.SELL, share)) == (99, 101)
+    assert reach(1, Side.BUY, share) == 1
+    assert (reach(10_000, Side.BUY, share), reach(10_000, Side.SELL, share)) == (9_970, 10_030)
 
 
 # --- take profit and trail -----------------------------------------------------------------------
