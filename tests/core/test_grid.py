@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from quietmaker.core.grid import Grid, NumberError
 from quietmaker.core.product import OffGridError
+from quietmaker.core.units import EXACT
 
 increments = st.sampled_from(["0.01", "0.00000001", "1", "0.05", "0.0025", "25", "0.1"])
 
@@ -37,7 +38,7 @@ def test_no_text_raises_anything_but_the_named_errors(text: str) -> None:
     except (NumberError, OffGridError):
         return
     assert units >= 0
-    assert Decimal(units) * Decimal("0.01") == Decimal(text)
+    assert EXACT.multiply(Decimal(units), Decimal("0.01")) == Decimal(text)
 
 
 @pytest.mark.parametrize(
