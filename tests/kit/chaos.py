@@ -69,6 +69,7 @@ class What(Enum):
 
     TOUCH = "touch"
     JUMP = "jump"
+    LATE = "late"
     WAIT = "wait"
     WAIT_LONG = "wait_long"
     PRINT = "print"
@@ -217,6 +218,8 @@ class Chaos:
                 self._walk(a % 5 - 2, b % 5 - 2)
             case What.JUMP:
                 self._jump(a, b)
+            case What.LATE:
+                self._late(a, b)
             case What.WAIT | What.WAIT_LONG:
                 unit = 100 * MILLISECOND if what is What.WAIT else 10 * SECOND
                 self._wait((a + 1) * unit)
@@ -287,12 +290,17 @@ class Chaos:
         price = Ticks(max(1, self.bid + a % 40 - 20))
         self.tell(TradePrinted(now=at, price=price, size=Lots(1), aggressor=Side.BUY))
 
-    def _touch(self, bid: int, ask: int) -> None:
+    def _late(self, a: int, b: int) -> None:
+        """Tell a touch that is older than what was told before."""
+        self.bid, self.ask = self.bid + a % 3 - 1, max(self.ask, self.bid + 3) + b % 3 - 1
+        self._touch(self.bid, self.ask, at=Instant(max(START, self.now - 50 * MILLISECOND)))
+
+    def _touch(self, bid: int, ask: int, *, at: Instant | None = None) -> None:
         size = Lots(10)
         none = Lots(0)
         self.tell(
             TouchChanged(
-                now=self._next(),
+                now=self._next() if at is None else at,
                 bid=Ticks(bid),
                 bid_size=size if bid else none,
                 ask=Ticks(ask),

@@ -23,7 +23,14 @@ SIDES = ((True, False), (True, True), (True, True), (False, True))
 
 NUMBER = st.integers(0, 99)
 
-MARKET = (What.TOUCH,) * 12 + (What.JUMP, What.WAIT, What.WAIT, What.WAIT_LONG, What.PRINT)
+MARKET = (What.TOUCH,) * 12 + (
+    What.JUMP,
+    What.LATE,
+    What.WAIT,
+    What.WAIT,
+    What.WAIT_LONG,
+    What.PRINT,
+)
 ORDERS = (What.EXECUTE,) * 4 + (What.HANDLE,) * 4 + (What.DELIVER,) * 4
 ODDITIES = (What.REPEAT, What.DRAIN, What.EXPIRE)
 FACTS = (
