@@ -283,7 +283,7 @@ class OrderGateway(BaseActor[GatewayMessage]):
         news, symbol, client_id = self._links.news, command.symbol, command.client_id
         decided = self._decided.get(client_id, Instant(command.now - LONG_AGO))
         try:
-            report = self._links.exchange.order(client_id)
+            report = self._links.exchange.order(client_id, since=decided)
         except QuietmakerError as error:
             self._inquiry.unanswered(symbol, client_id, error)
             return

@@ -115,7 +115,7 @@ class Inquiry:
         """Ask the exchange; return whether the outcome is known and told."""
         symbol, client_id = question.symbol, question.client_id
         try:
-            report = self._exchange.order(client_id)
+            report = self._exchange.order(client_id, since=question.decided_at)
         except QuietmakerError as error:
             self.unanswered(symbol, client_id, error)
             return False

@@ -207,7 +207,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         if order.state in TERMINAL:
             return True  # it waits for fills only
         intent = order.intent
-        report = self._links.exchange.order(intent.client_id)
+        report = self._links.exchange.order(intent.client_id, since=intent.decided_at)
         if report is not None:
             move = MOVE_TO[report.state]
             if work.sweep:

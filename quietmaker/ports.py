@@ -152,8 +152,14 @@ class Exchange(Protocol):
     def cancel(self, client_ids: Sequence[str]) -> Sequence[CancelOutcome]:
         """Ask for cancellation; the stream tells the end."""
 
-    def order(self, client_id: str) -> OrderReport | None:
-        """Return the order, or None when the exchange never had it."""
+    def order(self, client_id: str, *, since: Instant) -> OrderReport | None:
+        """Return the order, or None when the exchange never had it.
+
+        Args:
+            client_id: as sent.
+            since: when it was decided on. Coinbase cannot be asked by client id, so an order whose
+                exchange id nobody has learned is looked for among those created from then on.
+        """
 
     def open_orders(self) -> Sequence[OrderReport]:
         """Return every order that may still execute."""

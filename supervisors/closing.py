@@ -31,7 +31,8 @@ def settle(exchange: Exchange, ledger: Ledger, products: Mapping[str, Product]) 
     orders = [order for each in books.values() for order in each.orders]
     try:
         for order in orders:
-            report = exchange.order(order.intent.client_id)
+            intent = order.intent
+            report = exchange.order(intent.client_id, since=intent.decided_at)
             if order.state in TERMINAL or report is None or report.state not in TERMINAL:
                 continue
             facts.append(

@@ -144,8 +144,11 @@ class PaperExchange:
             outcomes.append(answer.outcome)
         return tuple(outcomes)
 
-    def order(self, client_id: str) -> OrderReport | None:
-        """Return an order that is open or among the last ten thousand that ended."""
+    def order(self, client_id: str, *, since: Instant) -> OrderReport | None:  # noqa: ARG002
+        """Return an order that is open or among the last ten thousand that ended.
+
+        It is found by its client id, so that `since` says nothing more.
+        """
         with self._lock:
             self._catch_up()
             order = self._core.order(client_id)

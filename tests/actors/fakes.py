@@ -73,6 +73,7 @@ class FakeExchange:
         submits: outcomes of the next submits; accepted when empty.
         meanwhile: happens while the balances are asked for.
         refusals: reasons for which cancellations are refused, by client id.
+        asked_since: from when an order was last looked for, by client id.
     """
 
     products_now: dict[str, Product] = field(default_factory=lambda: {"X-USD": make_product()})
@@ -88,6 +89,7 @@ class FakeExchange:
     clock: HandClock = field(default_factory=HandClock)
     skew: int = 0
     meanwhile: Callable[[], None] = lambda: None
+    asked_since: dict[str, Instant] = field(default_factory=dict)
 
     def _called(self, what: str, arg: Any = None) -> None:
         self.calls.append((what, arg))
@@ -102,8 +104,9 @@ class FakeExchange:
         self._called("cancel", tuple(client_ids))
         return [CancelOutcome(client_id=c, reason=self.refusals.get(c)) for c in client_ids]
 
-    def order(self, client_id: str) -> OrderReport | None:
+    def order(self, client_id: str, *, since: Instant) -> OrderReport | None:
         self._called("order", client_id)
+        self.asked_since[client_id] = since
         return self.orders.get(client_id)
 
     def open_orders(self) -> Sequence[OrderReport]:

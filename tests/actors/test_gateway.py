@@ -200,7 +200,7 @@ def test_a_rejection_is_told_in_the_exchanges_word() -> None:
 def test_an_unknown_order_is_asked_for_until_the_exchange_knows() -> None:
     rig = Rig()
     rig.exchange.submits = [Unknown(detail="time-out")]
-    rig.send("c1")
+    intent = rig.send("c1")
     assert rig.moves() == [(Move.OUTCOME_UNKNOWN, "time-out")]
     rig.exchange.down = True
     rig.later(0)
@@ -215,6 +215,7 @@ def test_an_unknown_order_is_asked_for_until_the_exchange_knows() -> None:
     assert rig.moves() == [(Move.ACCEPTED, "")]
     rig.later(60)
     assert len(rig.exchange.asked("order")) == asked + 1
+    assert rig.exchange.asked_since == {"c1": intent.decided_at}
 
 
 def test_an_unknown_order_that_was_filled_is_told_with_its_executions() -> None:

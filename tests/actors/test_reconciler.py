@@ -160,9 +160,9 @@ def test_an_order_that_still_rests_is_adopted() -> None:
     rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
     told = rig.recover()  # its request had no stored answer: the exchange tells
     assert told is not None
-    assert [(o.intent.client_id, o.state) for o in told.recovered.orders] == [
-        ("c1", OrderState.OPEN)
-    ]
+    (order,) = told.recovered.orders
+    assert (order.intent.client_id, order.state) == ("c1", OrderState.OPEN)
+    assert rig.exchange.asked_since == {"c1": order.intent.decided_at}
 
 
 def test_what_ended_while_nobody_listened_is_written_with_its_executions() -> None:

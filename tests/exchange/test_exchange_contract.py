@@ -126,7 +126,7 @@ def test_the_clock_does_not_run_backwards(opened: Opened) -> None:
 def test_an_accepted_order_is_open_and_holds_its_funds(opened: Opened) -> None:
     answer = opened.exchange.submit(buy("a", 99, 100))
     assert isinstance(answer, Accepted)
-    report = opened.exchange.order("a")
+    report = opened.exchange.order("a", since=Instant(0))
     assert report is not None
     assert (report.order_id, report.state, report.filled) == (answer.order_id, OrderState.OPEN, 0)
     assert list(opened.exchange.open_orders()) == [report]
@@ -139,7 +139,7 @@ def test_an_accepted_order_is_open_and_holds_its_funds(opened: Opened) -> None:
 def test_an_order_is_refused_with_coinbases_word(opened: Opened) -> None:
     refused = Rejected(reason="INVALID_LIMIT_PRICE_POST_ONLY")
     assert opened.exchange.submit(buy("a", 100, 100)) == refused
-    assert opened.exchange.order("a") is None
+    assert opened.exchange.order("a", since=Instant(0)) is None
 
 
 def test_a_repeated_client_id_is_the_same_order(opened: Opened) -> None:
@@ -149,7 +149,7 @@ def test_a_repeated_client_id_is_the_same_order(opened: Opened) -> None:
 
 
 def test_an_order_that_never_was_is_none(opened: Opened) -> None:
-    assert opened.exchange.order("never") is None
+    assert opened.exchange.order("never", since=Instant(0)) is None
 
 
 def test_a_currency_that_was_never_funded_has_no_row(opened: Opened) -> None:
@@ -163,7 +163,7 @@ def test_cancelling_is_answered_for_each_order(opened: Opened) -> None:
         CancelOutcome(client_id="never", reason="UNKNOWN_CANCEL_ORDER"),
     )
     opened.run(0)
-    report = opened.exchange.order("a")
+    report = opened.exchange.order("a", since=Instant(0))
     assert report is not None
     assert report.state is OrderState.CANCELLED
     assert opened.exchange.open_orders() == ()
@@ -206,7 +206,7 @@ def test_the_stream_and_the_queries_tell_the_same_life(opened: Opened) -> None:
         assert told.fill.liquidity is Liquidity.MAKER
         assert told.fill.fee == PRODUCT.notional(99, told.fill.size) * Decimal("0.0025")
     assert opened.exchange.fills(fills[-1].fill.at) == (fills[-1],)
-    report = opened.exchange.order("a")
+    report = opened.exchange.order("a", since=Instant(0))
     assert report is not None
     assert (report.state, report.filled) == (OrderState.FILLED, 100)
 
@@ -229,7 +229,7 @@ def test_nothing_is_told_after_stop_and_the_orders_live_on(opened: Opened) -> No
     opened.run(4)
     assert (len(ears.market), len(ears.user)) == told
     again = Ears(opened)
-    report = opened.exchange.order("a")
+    report = opened.exchange.order("a", since=Instant(0))
     assert report is not None
     assert report.state is OrderState.FILLED
     assert isinstance(again.market[0], BookSnapshot)
