@@ -1,17 +1,14 @@
-"""The paper exchange: the matching core as an `Exchange` and its `Streams`, in this process.
+"""The paper exchange: the floor as an `Exchange` and its `Streams`, in this process.
 
-It plays a market source against the clock (`tape`), matches orders against it (`matching`), and tells
-what happened to whoever listens (`feed`). It outlives the bot: streams may be stopped and started
+It plays a market source and matches orders against it (`floor`), and tells what happened to whoever
+listens (`feed`). It outlives the bot: streams may be stopped and started
 again, and orders rest, fill and expire meanwhile, to be asked for by query.
 
-One lock guards everything. Whoever holds it first brings the exchange up to the clock's now: market
-events and what is due of requests, strictly in order of time. So a query is as fresh as the clock
-whether or not the pump thread came by, and no order ever meets a market of another time. Callbacks
-run in the pump thread only, outside of the lock.
+One lock guards everything. Whoever holds it first brings the floor up to the clock's now, so that a
+query is as fresh as the clock whether or not the pump thread came by. Callbacks run in the pump
+thread only, outside of the lock.
 
-Latency is time of the clock, whatever the speed of the source: at speed 10, ten milliseconds are a
-hundred of the market. A request waits for its simulated latency and is then answered; it never ends
-as unknown here.
+A request waits for its simulated latency and is then answered; it never ends as unknown here.
 """
 
 from __future__ import annotations
@@ -21,27 +18,19 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, assert_never
 
-from quietmaker.core.candles import next_boundary
 from quietmaker.core.fees import FeeRates
-from quietmaker.core.market import (
-    CandleBar,
-    FeedLost,
-    MarketEvent,
-    StaleReason,
-    TouchQuote,
-    TradePrint,
-)
+from quietmaker.core.market import CandleBar, FeedLost, MarketEvent, StaleReason
 from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.errors import SourceError
-from quietmaker.exchange.candles import CandleStore
 from quietmaker.exchange.feed import Feed
+from quietmaker.exchange.floor import Floor
 from quietmaker.exchange.latency import Latency
-from quietmaker.exchange.matching import CancelAnswer, MatchingCore, SubmitAnswer
+from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
 from quietmaker.exchange.models import FillModel
 from quietmaker.exchange.pacing import Pacer, ThreadPacer
-from quietmaker.exchange.tape import Tape
+from quietmaker.exchange.venue import Venue
 from quietmaker.ports import (
     Balance,
     CancelOutcome,
@@ -56,8 +45,6 @@ from quietmaker.ports import (
 
 HISTORY: Final = 100_000
 """Executions that `fills` can answer with; finished orders are remembered as `matching` states."""
-BATCH: Final = 2_000
-"""Market events taken before callbacks get their turn."""
 LONGEST_PAUSE: Final = Nanos(SECOND)
 
 
@@ -101,9 +88,8 @@ class PaperExchange:
         """
         now = clock.now()
         self._clock = clock
-        self._products = dict(source.info().products)
         self._core = MatchingCore(
-            products=self._products,
+            products=source.info().products,
             balances=balances,
             fees=fees,
             model=model,
@@ -112,22 +98,26 @@ class PaperExchange:
             session=session or f"paper-{now:x}",
             history=HISTORY,
         )
-        self._candles = CandleStore(now=now)
-        self._feed = Feed(self._candles)
-        self._tape = Tape(source, speed=speed, loop=loop)
-        self._pacer: Pacer = ThreadPacer() if pacer is None else pacer
         self._lock = threading.RLock()
         self._answers: dict[int, SubmitAnswer | CancelAnswer] = {}
-        self._begun = False
-        for event in self._tape.warm_up(now, warmup):
-            self._take(event)
+        self._floor = Floor(
+            source=source,
+            core=self._core,
+            clock=clock,
+            speed=speed,
+            loop=loop,
+            listener=self,
+        )
+        self._feed = Feed(self._floor.candles)
+        self._pacer: Pacer = ThreadPacer() if pacer is None else pacer
+        self._floor.warm_up(warmup)
 
     # --- Exchange -------------------------------------------------------------------------------
 
     def submit(self, intent: Intent) -> SubmitOutcome:
         """Send an order; returns after the simulated latency, accepted or rejected."""
         with self._lock:
-            ticket = self._core.submit(self._catch_up(), intent)
+            ticket = self._floor.submit(intent)
         answer = self._await(ticket)
         assert isinstance(answer, SubmitAnswer)
         return answer.outcome
@@ -135,8 +125,7 @@ class PaperExchange:
     def cancel(self, client_ids: Sequence[str]) -> Sequence[CancelOutcome]:
         """Ask for cancellation; returns after the simulated latency, one outcome per id."""
         with self._lock:
-            now = self._catch_up()
-            tickets = [self._core.cancel(now, client_id) for client_id in client_ids]
+            tickets = [self._floor.cancel(client_id) for client_id in client_ids]
         outcomes = []
         for ticket in tickets:
             answer = self._await(ticket)
@@ -150,31 +139,31 @@ class PaperExchange:
         It is found by its client id, so that `since` says nothing more.
         """
         with self._lock:
-            self._catch_up()
+            self._floor.catch_up()
             order = self._core.order(client_id)
             return None if order is None else order.report()
 
     def open_orders(self) -> Sequence[OrderReport]:
         """Return every order that may still execute, oldest first."""
         with self._lock:
-            self._catch_up()
+            self._floor.catch_up()
             return tuple(order.report() for order in self._core.open_orders())
 
     def fills(self, since: Instant) -> Sequence[UserFill]:
         """Return executions booked at or after a time, oldest first; the last hundred thousand."""
         with self._lock:
-            self._catch_up()
+            self._floor.catch_up()
             return self._core.fills(since)
 
     def balances(self) -> Mapping[str, Balance]:
         """Return all balances by currency."""
         with self._lock:
-            self._catch_up()
+            self._floor.catch_up()
             return self._core.account.balances()
 
     def products(self) -> Mapping[str, Product]:
         """Return the products by symbol."""
-        return dict(self._products)
+        return dict(self._floor.products)
 
     def fees(self) -> FeeRates:
         """Return the account's rates."""
@@ -184,7 +173,7 @@ class PaperExchange:
     def candles(self, symbol: str) -> Sequence[CandleBar]:
         """Return recent five-minute buckets, oldest first, holes left out."""
         with self._lock:
-            return self._candles.bars(symbol, self._catch_up())
+            return self._floor.candles.bars(symbol, self._floor.catch_up())
 
     def time(self) -> Instant:
         """Return the exchange's clock."""
@@ -197,14 +186,11 @@ class PaperExchange:
     ) -> None:
         """Begin to deliver; a snapshot of each symbol's book comes first, as soon as it has one."""
         with self._lock:
-            now = self._catch_up()
+            now = self._floor.catch_up()
             self._feed.attach(market=market, user=user)
-            for symbol in self._products:
+            for symbol in self._floor.products:
                 self._tell_book(symbol, now)
-            begins = not self._begun
-            if begins:
-                self._begun = True
-                self._tape.begin(now)
+            begins = self._floor.begin()
         if begins:
             self._pacer.start(self._step)
         self._pacer.wake()
@@ -212,7 +198,7 @@ class PaperExchange:
     def resync(self, symbol: str) -> None:
         """Deliver a fresh snapshot of one book, at once or as soon as it is known."""
         with self._lock:
-            self._tell_book(symbol, self._catch_up())
+            self._tell_book(symbol, self._floor.catch_up())
         self._pacer.wake()
 
     def stop(self) -> None:
@@ -231,79 +217,62 @@ class PaperExchange:
     @property
     def ended(self) -> bool:
         """Return whether the source ran out: the market is silent for good."""
-        return self._tape.ended
+        return self._floor.ended
 
     @property
     def failure(self) -> SourceError | None:
         """Return why the source broke off, when it did."""
-        return self._tape.failure
+        return self._floor.failure
 
     def close(self) -> None:
         """Stop delivering and end the thread. Idempotent; queries still answer."""
         self.stop()
         self._pacer.close()
 
+    # --- FloorListener: under the lock ----------------------------------------------------------
+
+    def on_market(self, event: MarketEvent, venue: Venue) -> None:
+        """Put a market event into the feed."""
+        self._feed.on_market(event, venue)
+
+    def on_candle(self, bar: CandleBar) -> None:
+        """Put a bucket that closed into the feed."""
+        self._feed.on_candle(bar)
+
+    def on_result(self, result: Result) -> None:
+        """Keep an answer for who waits for it; put the rest into the feed."""
+        match result:
+            case SubmitAnswer() | CancelAnswer():
+                self._answers[result.ticket] = result
+            case UserOrder() | UserFill():
+                self._feed.on_user(result)
+            case _:
+                assert_never(result)
+
     # --- inside ---------------------------------------------------------------------------------
 
     def _step(self) -> Nanos:
         """Bring the exchange up to now and deliver; return the pause until there is more to do."""
         with self._lock:
-            now = self._catch_up()
-            due = min(self._core.next_due, self._tape.due, next_boundary(now))
+            now = self._floor.catch_up()
+            due = self._floor.next_due
         self._feed.deliver()
         return Nanos(min(max(due - now, 0), LONGEST_PAUSE))
-
-    def _catch_up(self) -> Instant:
-        """Do what is due by now, in order of time; at most a batch, the rest stays due."""
-        now = self._clock.now()
-        for _ in range(BATCH):
-            reached = min(now, self._tape.due)
-            self._settle(reached)
-            if self._tape.due > now:
-                break
-            self._take(self._tape.take())
-        reached = Instant(min(now, self._tape.due))
-        self._settle(reached)
-        for bar in self._candles.closed(reached):
-            self._feed.on_candle(bar)
-        return now
 
     def _tell_book(self, symbol: str, now: Instant) -> None:
         """Tell a book as it stands, or that there is none to wait for."""
         venue = self._core.symbol(symbol)
-        if self._tape.ended:
+        if self._floor.ended:
             lost = FeedLost(symbol=symbol, at=now, reason=StaleReason.DISCONNECTED)
             self._feed.on_market(lost, venue)
         else:
             self._feed.snapshot(venue, now)
 
-    def _take(self, event: MarketEvent) -> None:
-        venue = self._core.symbol(event.symbol)
-        if isinstance(event, TouchQuote) and venue.deep:
-            return  # the book tells it
-        if isinstance(event, TradePrint):
-            self._candles.on_trade(event.symbol, event.at, event.price)
-        elif isinstance(event, CandleBar):
-            self._candles.load(event)
-        self._core.apply(event)
-        self._feed.on_market(event, venue)
-
-    def _settle(self, now: int) -> None:
-        while self._core.next_due <= now:
-            for result in self._core.advance(now):
-                match result:
-                    case SubmitAnswer() | CancelAnswer():
-                        self._answers[result.ticket] = result
-                    case UserOrder() | UserFill():
-                        self._feed.on_user(result)
-                    case _:
-                        assert_never(result)
-
     def _await(self, ticket: int) -> SubmitAnswer | CancelAnswer:
         """Wait until a request is answered: the due time of its answer is known to the core."""
         while True:
             with self._lock:
-                now = self._catch_up()
+                now = self._floor.catch_up()
                 answer = self._answers.pop(ticket, None)
                 due = self._core.next_due
             self._pacer.wake()
