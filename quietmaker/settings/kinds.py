@@ -11,7 +11,6 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from quietmaker.settings.nodes import Node, Place, Scalar, Sequence, did_you_mean
 
@@ -315,46 +314,6 @@ class Text(Kind):
     def json_schema(self) -> JsonSchema:
         """Return a string with its pattern."""
         return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
-
-
-class DatabaseUrl(Kind):
-    """``embedded``, or the URL of a PostgreSQL server. Its password is a secret."""
-
-    def parse(self, node: Node) -> str:
-        """Return the URL."""
-        text = self.scalar(node).text
-        if text == "embedded":
-            return text
-        try:
-            parts = urlsplit(text)
-            usable = parts.scheme in {"postgresql", "postgres"} and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            # The text may hold a password: it is not repeated.
-            raise self.refusal(node.place, "not a usable database URL")
-        return text
-
-    def expected(self) -> str:
-        """Return the two forms."""
-        return "embedded, or postgresql://user@host:port/database"
-
-    def json_schema(self) -> JsonSchema:
-        """Return the two forms."""
-        return {"type": "string", "pattern": "^(embedded|postgres(ql)?://.*)$"}
-
-    def mask(self, value: object) -> str:
-        """Return the URL without its password."""
-        parts = urlsplit(str(value))
-        if parts.password is None and "password" not in parts.query.casefold():
-            return str(value)
-        where = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{where}", query=""))
-
-    @classmethod
-    def has_password(cls, url: str) -> bool:
-        """Return whether a URL carries a password."""
-        return cls().mask(url) != url
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Final
 
 from quietmaker.settings import legacy
 from quietmaker.settings.keys import Key, Path, Reload, keys_of
-from quietmaker.settings.kinds import DatabaseUrl, Refused
+from quietmaker.settings.kinds import Refused
 from quietmaker.settings.nodes import (
     Entry,
     InvalidSettings,
@@ -30,6 +30,7 @@ from quietmaker.settings.nodes import (
 from quietmaker.settings.schema import GlobalSettings
 from quietmaker.settings.symbols import PRODUCT_ID, Symbols, wrong_symbol
 from quietmaker.settings.trading import ProductSettings, SymbolSettings
+from quietmaker.settings.urls import DatabaseUrl
 from quietmaker.settings.yamldoc import parse, read_file
 
 ENV_PREFIX: Final = "QUIETMAKER__"

@@ -19,6 +19,7 @@ from quietmaker.settings.layers import EVERY, EXCLUSIONS, Written
 from quietmaker.settings.nodes import InvalidSettings, Place, Problem, did_you_mean
 from quietmaker.settings.params import percent, trader_params, without_names
 from quietmaker.settings.schema import (
+    ExchangeSettings,
     GlobalSettings,
     LedgerSettings,
     LoggingSettings,
@@ -93,6 +94,11 @@ class Settings:
     def paper(self) -> PaperSettings:
         """Return the market and exchange of paper mode."""
         return self._shared.paper
+
+    @property
+    def exchange(self) -> ExchangeSettings:
+        """Return how the exchange is reached."""
+        return self._shared.exchange
 
     @property
     def ledger(self) -> LedgerSettings:

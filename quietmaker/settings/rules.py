@@ -50,6 +50,12 @@ def global_faults(settings: GlobalSettings) -> Iterator[Fault]:
     if settings.paper.taker_fee_pct < settings.paper.maker_fee_pct:
         text = f"{plain(settings.paper.taker_fee_pct)} is below maker_fee_pct"
         yield ("paper", "taker_fee_pct"), f"{text} {plain(settings.paper.maker_fee_pct)}"
+    streams = settings.exchange.streams
+    for name in ("ping_timeout_seconds", "reconnect_seconds"):
+        shorter = "ping_seconds" if name.startswith("ping") else "stale_seconds"
+        if getattr(streams, name) <= getattr(streams, shorter):
+            text = f"{plain(getattr(streams, name))} is not above {shorter}"
+            yield ("exchange", "streams", name), f"{text} {plain(getattr(streams, shorter))}"
 
 
 def product_faults(product: ProductSettings) -> Iterator[Fault]:

@@ -18,8 +18,9 @@ from quietmaker.settings.keys import (
     section,
     whole,
 )
-from quietmaker.settings.kinds import Choice, DatabaseUrl, Number, Text
+from quietmaker.settings.kinds import Choice, Number, Text
 from quietmaker.settings.symbols import Balances, Symbols
+from quietmaker.settings.urls import DatabaseUrl, WebUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,118 @@ class PaperSettings:
         Decimal(50),
         "time from a request to its effect at the paper exchange",
         unit="milliseconds",
+    )
+    exchange_url: str | None = key(
+        WebUrl(("http", "https"), loopback=True),
+        None,
+        "a paper exchange that runs already (quietmaker exchange); null starts one for this run",
+        optional=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressSettings:
+    """Where Coinbase answers. Paper mode has its own exchange, on this machine, and reads none of it."""
+
+    rest: str = key(WebUrl(("https",)), "https://api.coinbase.com", "REST, without a path")
+    market: str = key(
+        WebUrl(("wss",)), "wss://advanced-trade-ws.coinbase.com", "WebSocket of market data"
+    )
+    user: str = key(
+        WebUrl(("wss",)), "wss://advanced-trade-ws-user.coinbase.com", "WebSocket of our own orders"
+    )
+    ca_file: str | None = key(
+        Text(r"\S(.*\S)?", "the path of a PEM file"),
+        None,
+        "trusts these certificates instead of the system's",
+        optional=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSettings:
+    """How requests are sent, and how many: Coinbase's limits are documented badly, so stay below them."""
+
+    connect_timeout_seconds: Decimal = key(
+        seconds("0.1", "60"),
+        Decimal(3),
+        "a connection not made by then is given up",
+        unit="seconds",
+    )
+    read_timeout_seconds: Decimal = key(
+        seconds("0.1", "120"),
+        Decimal(7),
+        "an answer not there by then is missing; that of an order is then unknown",
+        unit="seconds",
+    )
+    private_per_second: int = key(
+        whole(1, 1000), 15, "requests that are signed: orders and queries", unit="per second"
+    )
+    public_per_second: int = key(
+        whole(1, 1000), 5, "requests that are not signed", unit="per second"
+    )
+    per_hour: int = key(
+        whole(60, 1_000_000), 9_000, "all requests together; 10000 is documented", unit="per hour"
+    )
+    entries_per_minute: int = key(
+        whole(1, 6_000),
+        90,
+        "entry orders of all symbols together; more are refused as churn_budget, exits never are",
+        unit="per minute",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSettings:
+    """How the WebSockets are kept alive, and when their data is stale."""
+
+    ping_seconds: Decimal = key(
+        seconds("1", "120"), Decimal(20), "pause between pings", unit="seconds"
+    )
+    ping_timeout_seconds: Decimal = key(
+        seconds("1", "600"),
+        Decimal(60),
+        "a connection that answers no ping for this long is made anew",
+        unit="seconds",
+    )
+    stale_seconds: Decimal = key(
+        seconds("1.5", "60"),
+        Decimal(5),
+        "without a heartbeat for this long quotes are pulled",
+        unit="seconds",
+    )
+    reconnect_seconds: Decimal = key(
+        seconds("2", "300"),
+        Decimal(12),
+        "without a heartbeat for this long the connection is made anew",
+        unit="seconds",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSettings:
+    """The connection to the exchange."""
+
+    address: AddressSettings = section()
+    requests: RequestSettings = section()
+    streams: StreamSettings = section()
+    max_clock_skew_seconds: Decimal = key(
+        seconds("0.1", "60"),
+        Decimal(2),
+        "entries stop while our clock is further from the exchange's",
+        unit="seconds",
+    )
+    refresh_seconds: Decimal = key(
+        seconds("1", "3600"),
+        Decimal(15),
+        "how often balances and fee rates are asked for",
+        unit="seconds",
+    )
+    products_refresh_seconds: Decimal = key(
+        seconds("5", "86400"),
+        Decimal(300),
+        "how often increments and trading states are asked for",
+        unit="seconds",
     )
 
 
@@ -170,6 +283,7 @@ class GlobalSettings:
     )
     universe: UniverseSettings = section()
     paper: PaperSettings = section()
+    exchange: ExchangeSettings = section()
     ledger: LedgerSettings = section()
     management: ManagementSettings = section()
     logging: LoggingSettings = section()

@@ -225,3 +225,40 @@ def test_a_rebate_is_shown_as_such() -> None:
     assert "maker fee -0.01 %" in effective_spread_formula(
         gates, FeeRates(maker=Rate(-100_000), taker=Rate(0))
     )
+
+
+# --- the exchange's address ---
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("paper.exchange_url=https://api.coinbase.com", "an address of another machine"),
+        ("paper.exchange_url=ftp://127.0.0.1", "http://host:port or https://host:port"),
+        ("exchange.address.rest=http://api.coinbase.com", "https://host:port"),
+        ("exchange.address.rest=https://me:secret@api.coinbase.com", "not a usable address"),
+        ("exchange.address.user=wss:///nowhere", "not a usable address"),
+        ("exchange.address.market=wss://h:99999", "not a usable address"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused_without_repeating_it(
+    override: str, message: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=message) as caught:
+        load(None, env={}, overrides=[override])
+    assert "secret" not in str(caught.value)
+
+
+def test_an_address_loses_the_slash_at_its_end() -> None:
+    settings = load(None, env={}, overrides=["paper.exchange_url=https://localhost:8443/"])
+    assert settings.paper.exchange_url == "https://localhost:8443"
+
+
+@pytest.mark.parametrize(
+    ("longer", "shorter"),
+    [("ping_timeout_seconds", "ping_seconds"), ("reconnect_seconds", "stale_seconds")],
+)
+def test_a_stream_is_given_up_later_than_it_is_doubted(longer: str, shorter: str) -> None:
+    overrides = [f"exchange.streams.{longer}=7", f"exchange.streams.{shorter}=7"]
+    with pytest.raises(InvalidSettings, match=f"{longer}: 7 is not above {shorter} 7"):
+        load(None, env={}, overrides=overrides)
