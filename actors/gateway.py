@@ -5,6 +5,7 @@
 * The door (`core.door`) checks each order once more: what would cross is not sent.
 * An intent is durable before its request leaves. When the ledger is away nothing is sent: an entry is
   reported as rejected for `ledger_unavailable`, and so is an exit, which its trader then tries again.
+* Entries of the whole account have a budget (`budget`), so that the exchange has no reason to complain.
 * A request without an answer is unknown, and asked for until somebody knows (`inquiry`).
 * Cancellations are gathered while one request is under way. A refused one is normal: the order itself
   is asked for, and what it says is told. A refusal of an order that still works is told once in a
@@ -21,6 +22,7 @@ from typing import Final, TypeVar, assert_never
 
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
+from actors.budget import ChurnBudget
 from actors.facts import FactQueue
 from actors.inquiry import Inquiry
 from actors.lanes import Job, Runner
@@ -60,6 +62,7 @@ LEDGER_UNAVAILABLE: Final = "ledger_unavailable"
 LEDGER_REFUSED: Final = "ledger_refused"
 KILL_SWITCH: Final = "kill_switch"
 DOOR: Final = "door"
+CHURN_BUDGET: Final = "churn_budget"
 _CANCELS: Final = "cancels"
 T = TypeVar("T")
 REFUSAL_PAUSE: Final = Nanos(5 * SECOND)
@@ -82,6 +85,7 @@ class GatewayLinks:
     products: Mapping[str, Product]
     metrics: Metrics
     clock: Clock
+    budget: ChurnBudget
 
 
 class OrderGateway(BaseActor[GatewayMessage]):
@@ -93,7 +97,11 @@ class OrderGateway(BaseActor[GatewayMessage]):
         self._links = links
         self._log = Log("gateway")
         self._inquiry = Inquiry(
-            exchange=links.exchange, news=links.news, monotonic=around.monotonic, log=self._log
+            exchange=links.exchange,
+            news=links.news,
+            monotonic=around.monotonic,
+            wanted=lambda intent: intent.purpose is Purpose.EXIT or not links.kill.is_set,
+            log=self._log,
         )
         self._cancels: deque[CancelOrder] = deque()
         self._decided: dict[str, Instant] = {}
@@ -136,7 +144,11 @@ class OrderGateway(BaseActor[GatewayMessage]):
     # --- sending --------------------------------------------------------------------------------
 
     def _send(self, intent: Intent) -> None:
-        if self._stopped_by_switch(intent, stored=False) or self._stopped_at_door(intent):
+        if (
+            self._stopped_by_switch(intent, stored=False)
+            or self._stopped_at_door(intent)
+            or self._over_budget(intent)
+        ):
             return
         if not self._write(intent):
             return
@@ -181,6 +193,22 @@ class OrderGateway(BaseActor[GatewayMessage]):
             reason=DOOR,
         )
         self._refuse(intent, f"{DOOR}: {fault}", stored=False)
+        return True
+
+    def _over_budget(self, intent: Intent) -> bool:
+        """Refuse an entry when the account has sent its share for this minute."""
+        budget = self._links.budget
+        if intent.purpose is Purpose.EXIT or budget.take():
+            return False
+        limit = f"{budget.per_minute} a minute (exchange.requests.entries_per_minute)"
+        self._log.warning(
+            Event.ORDER_REJECTED,
+            f"{intent.client_id} is not sent: the account has sent {limit}",
+            symbol=intent.symbol,
+            client_order_id=intent.client_id,
+            reason=CHURN_BUDGET,
+        )
+        self._refuse(intent, f"{CHURN_BUDGET}: {limit}", stored=False)
         return True
 
     def _write(self, intent: Intent) -> bool:
@@ -235,7 +263,14 @@ class OrderGateway(BaseActor[GatewayMessage]):
                     client_order_id=client_id,
                 )
                 links.news.moved(symbol, client_id, Move.OUTCOME_UNKNOWN, reason=detail)
-                self._tell_self(_unknown(intent))
+                self._tell_self(
+                    ResolveUnknown(
+                        symbol=symbol,
+                        client_id=client_id,
+                        decided_at=intent.decided_at,
+                        replay=intent,
+                    )
+                )
             case _:
                 assert_never(outcome)
 
@@ -289,7 +324,9 @@ class OrderGateway(BaseActor[GatewayMessage]):
             return
         if report is None:
             news.moved(symbol, client_id, Move.NOT_FOUND, reason=reason)
-            self._tell_self(ResolveUnknown(symbol=symbol, client_id=client_id, decided_at=decided))
+            self._tell_self(
+                ResolveUnknown(symbol=symbol, client_id=client_id, decided_at=decided, replay=None)
+            )
         elif report.state in TERMINAL:
             news.reported(report)
             if report.filled:
@@ -312,12 +349,6 @@ class _Self:
             return False
         self._ref.tell(message)
         return True
-
-
-def _unknown(intent: Intent) -> ResolveUnknown:
-    return ResolveUnknown(
-        symbol=intent.symbol, client_id=intent.client_id, decided_at=intent.decided_at
-    )
 
 
 def _keep(memory: dict[str, T], key: str, value: T) -> None:

@@ -1,5 +1,9 @@
 """Asking for orders whose outcome nobody knows, until somebody does.
 
+An order that is still wanted is sent again first, with the same client id and to the last digit the same:
+the exchange answers a repetition with the order it has, so the second answer is worth the first. One
+that is not wanted any more is only looked for, among orders and executions: sending could place it.
+
 The exchange is asked with growing pauses. `NOT_FOUND` is told once it has answered so twice, the second
 time well after the request: a request may arrive late, and a query may be served by a replica that is
 behind. A question that cannot be asked is no answer.
@@ -9,25 +13,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from actors.news import MOVE_TO, Newsroom
 from actors.protocol import ResolveUnknown
-from quietmaker.core.orders import Move
+from quietmaker.core.orders import Intent, Move
 from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.errors import QuietmakerError
-from quietmaker.ports import Exchange
+from quietmaker.ports import Accepted, Exchange, Rejected, Unknown
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 
 FIRST_ASK: Final = Nanos(SECOND // 4)
 LONGEST_PAUSE: Final = Nanos(15 * SECOND)
 NOT_FOUND_AFTER: Final = Nanos(3 * SECOND)
+REPLAY_WITHIN: Final = Nanos(5 * SECOND)
+"""Later the market is another one: the trader decides anew once it knows."""
+DUPLICATE: Final = "DUPLICATE_CLIENT_ORDER_ID"
+"""A refusal that proves the order exists, in case the exchange answers a repetition so."""
 
 
 @dataclass(slots=True)
 class Question:
-    """An order whose outcome nobody knows. Times are monotonic, but for that of the decision."""
+    """An order whose outcome nobody knows. Times are monotonic, but for that of the decision.
+
+    Attributes:
+        replay: the order to send again; None once that was answered or is not wanted.
+        exists: whether an answer proved that the exchange has it.
+        refused: the exchange's word, when it refused the repetition.
+        missing: how often the exchange said that it does not have it.
+    """
 
     symbol: str
     client_id: str
@@ -35,6 +50,9 @@ class Question:
     since: int
     due: int
     pause: int
+    replay: Intent | None
+    exists: bool = False
+    refused: str = ""
     missing: int = 0
     asking: bool = False
 
@@ -48,12 +66,14 @@ class Inquiry:
         exchange: Exchange,
         news: Newsroom,
         monotonic: Callable[[], Nanos],
+        wanted: Callable[[Intent], bool],
         log: Log,
     ) -> None:
-        """Start without a question."""
+        """Start without a question; `wanted` says whether an order may still be placed."""
         self._exchange = exchange
         self._news = news
         self._monotonic = monotonic
+        self._wanted = wanted
         self._log = log
         self._questions: dict[str, Question] = {}
 
@@ -67,6 +87,7 @@ class Inquiry:
             since=now,
             due=now + FIRST_ASK,
             pause=FIRST_ASK,
+            replay=message.replay,
         )
         self._questions.setdefault(message.client_id, question)
 
@@ -80,6 +101,7 @@ class Inquiry:
 
     def ask(self, question: Question) -> None:
         """Ask once; tell what is known, or come back later."""
+        self._replay(question)
         if self._known(question):
             self._questions.pop(question.client_id, None)
             return
@@ -111,6 +133,34 @@ class Inquiry:
             if told.fill.client_id == client_id:
                 self._news.filled(told.fill)
 
+    def _replay(self, question: Question) -> None:
+        """Send the identical request again while the order is wanted, and note what that proves."""
+        intent = question.replay
+        if intent is None:
+            return
+        late = self._monotonic() - question.since > REPLAY_WITHIN
+        if late or not self._wanted(intent):
+            question.replay = None
+            return
+        self._log.info(
+            Event.ORDER_REPLAYED,
+            f"{intent.client_id} is sent again to hear what became of it",
+            symbol=intent.symbol,
+            client_order_id=intent.client_id,
+        )
+        match self._exchange.submit(intent):
+            case Accepted(order_id=order_id):
+                question.replay, question.exists = None, True
+                self._news.moved(intent.symbol, intent.client_id, Move.ACCEPTED, order_id=order_id)
+            case Rejected(reason=reason):
+                question.replay = None
+                question.exists = reason == DUPLICATE
+                question.refused = reason
+            case Unknown():
+                pass
+            case other:
+                assert_never(other)
+
     def _known(self, question: Question) -> bool:
         """Ask the exchange; return whether the outcome is known and told."""
         symbol, client_id = question.symbol, question.client_id
@@ -120,15 +170,22 @@ class Inquiry:
             self.unanswered(symbol, client_id, error)
             return False
         if report is None:
-            question.missing += 1
-            late = self._monotonic() - question.since >= NOT_FOUND_AFTER
-            if question.missing < 2 or not late:
-                return False
-            self._news.moved(symbol, client_id, Move.NOT_FOUND, reason="the exchange never had it")
-            return True
+            return self._missing(question)
         if MOVE_TO[report.state] is Move.OUTCOME_UNKNOWN:
             return False
         self._news.reported(report)
         if report.filled:
             self.missed_fills(client_id, since=question.decided_at)
+        return True
+
+    def _missing(self, question: Question) -> bool:
+        """Conclude from its absence that it was never placed, once that is sure; say whether it is."""
+        question.missing += 1
+        late = self._monotonic() - question.since >= NOT_FOUND_AFTER
+        if question.exists or question.missing < 2 or not late:
+            return False
+        move, reason = Move.NOT_FOUND, "the exchange never had it"
+        if question.refused:
+            move, reason = Move.REJECTED, question.refused
+        self._news.moved(question.symbol, question.client_id, move, reason=reason)
         return True

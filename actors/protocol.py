@@ -26,6 +26,7 @@ from quietmaker.core.events import (
     Tick,
 )
 from quietmaker.core.market import StaleReason
+from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
 from quietmaker.ports import SymbolBooks
@@ -96,11 +97,16 @@ class Fence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveUnknown:
-    """Nobody knows what became of this order: ask until somebody does."""
+    """Nobody knows what became of this order: ask until somebody does.
+
+    `replay` is the order as it was sent, where it may still be wanted: sent again with its client id it
+    is the same order, so the answer to the repetition is the answer to the first request.
+    """
 
     symbol: str
     client_id: str
     decided_at: Instant
+    replay: Intent | None
 
 
 GatewayMessage: TypeAlias = SubmitOrder | CancelOrder | Fence | ResolveUnknown | Tick

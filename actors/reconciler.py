@@ -335,7 +335,10 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         intent = order.intent
         self._links.gateway.tell(
             ResolveUnknown(
-                symbol=intent.symbol, client_id=intent.client_id, decided_at=intent.decided_at
+                symbol=intent.symbol,
+                client_id=intent.client_id,
+                decided_at=intent.decided_at,
+                replay=None,  # decided long ago, or by an earlier life: nobody wants it any more
             )
         )
 

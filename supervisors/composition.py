@@ -14,6 +14,7 @@ from actors.account import Accounts
 from actors.address import Address, DeadLetters
 from actors.base import Surroundings
 from actors.board import Board
+from actors.budget import ChurnBudget
 from actors.clock import ClockActor, ClockLinks
 from actors.conflate import MarketSlot
 from actors.facts import FactQueue
@@ -150,6 +151,10 @@ class _Composer:
         self._slots = {symbol: self._slot(symbol) for symbol in products}
         self._news = Newsroom(self._facts, self._traders, outside.clock)
         self._lives = dict.fromkeys(products, 0)
+        # Outlives the gateway: a restart must not double what may be sent in a minute.
+        self._budget = ChurnBudget(
+            settings.exchange.requests.entries_per_minute, monotonic=outside.clock.monotonic
+        )
 
     def compose(self) -> Trading:
         addresses = {**self._to, **{a.name: a for a in self._traders.values()}}
@@ -227,6 +232,7 @@ class _Composer:
             products=self._products,
             metrics=outside.metrics,
             clock=outside.clock,
+            budget=self._budget,
         )
         return OrderGateway.start(around, links)
 

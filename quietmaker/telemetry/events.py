@@ -32,6 +32,7 @@ class Event(Enum):
     ORDER_MOVED = "order_moved"
     ORDER_REJECTED = "order_rejected"
     ORDER_UNKNOWN = "order_unknown"
+    ORDER_REPLAYED = "order_replayed"
     ORDER_FILLED = "order_filled"
     CANCEL_REQUESTED = "cancel_requested"
     HOLD_CHANGED = "hold_changed"
@@ -66,6 +67,7 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.ORDER_MOVED: "an order changed its state",
         Event.ORDER_REJECTED: "the exchange refused an order",
         Event.ORDER_UNKNOWN: "nobody knows whether the exchange took an order",
+        Event.ORDER_REPLAYED: "an order without an answer is sent again, with the same client id",
         Event.ORDER_FILLED: "an order was executed, wholly or in part",
         Event.CANCEL_REQUESTED: "a cancellation was asked for, and why",
         Event.HOLD_CHANGED: "the reason for not quoting a side changed",

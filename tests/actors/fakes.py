@@ -21,6 +21,7 @@ from quietmaker.ports import (
     CancelOutcome,
     OrderReport,
     SubmitOutcome,
+    Unknown,
     UserEvent,
     UserFill,
 )
@@ -69,7 +70,8 @@ class FakeExchange:
     """Answers what the test put in; `calls` tells what was asked, in order.
 
     Attributes:
-        down: every call raises.
+        down: every call raises, and a submit ends as unknown.
+        sent: every order that was submitted, repetitions included.
         submits: outcomes of the next submits; accepted when empty.
         meanwhile: happens while the balances are asked for.
         refusals: reasons for which cancellations are refused, by client id.
@@ -80,6 +82,7 @@ class FakeExchange:
     orders: dict[str, OrderReport] = field(default_factory=dict)
     executions: list[UserFill] = field(default_factory=list)
     submits: list[SubmitOutcome] = field(default_factory=list)
+    sent: list[Intent] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
     bars: tuple[CandleBar, ...] = ()
     money: dict[str, Balance] = field(default_factory=dict)
@@ -97,7 +100,10 @@ class FakeExchange:
             raise QuietmakerError("the exchange cannot be reached")
 
     def submit(self, intent: Intent) -> SubmitOutcome:
-        self._called("submit", intent.client_id)
+        self.calls.append(("submit", intent.client_id))
+        self.sent.append(intent)
+        if self.down:
+            return Unknown(detail="the exchange cannot be reached")
         return self.submits.pop(0) if self.submits else Accepted(order_id=f"o-{intent.client_id}")
 
     def cancel(self, client_ids: Sequence[str]) -> Sequence[CancelOutcome]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from actors.base import Failure
+from actors.budget import ChurnBudget
 from actors.facts import FactQueue
 from actors.gateway import GatewayLinks, OrderGateway
-from actors.inquiry import NOT_FOUND_AFTER
+from actors.inquiry import NOT_FOUND_AFTER, REPLAY_WITHIN
 from actors.lanes import Inline
 from actors.news import Newsroom
 from actors.protocol import (
@@ -58,6 +59,7 @@ class Rig:
     reconciler: Told[ReconcilerMessage] = field(default_factory=Told)
     kill: KillSwitch = field(default_factory=KillSwitch)
     failures: list[Failure] = field(default_factory=list)
+    per_minute: int = 1_000
 
     def __post_init__(self) -> None:
         self.ledger = WatchedLedger(self.exchange)
@@ -77,6 +79,7 @@ class Rig:
                 products={SYMBOL: make_product()},
                 metrics=self.metrics,
                 clock=self.clock,
+                budget=ChurnBudget(self.per_minute, monotonic=self.clock.monotonic),
             ),
         )
         self.inbox: Told[GatewayMessage] = Told()
@@ -233,13 +236,13 @@ def test_an_unknown_order_that_was_filled_is_told_with_its_executions() -> None:
     rig.later(0)
     rig.later(1)
     events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
-    assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.FILLED]
+    assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.ACCEPTED, Move.FILLED]
     assert [e.fill for e in events if isinstance(e, OrderFilled)] == [fill]
 
 
 def test_not_found_takes_two_answers_and_time_for_a_late_request() -> None:
     rig = Rig()
-    rig.exchange.submits = [Unknown(detail="time-out")]
+    rig.exchange.submits = [Unknown(detail="time-out")] * 20
     rig.send("c1")
     rig.moves()
     rig.later(0)
@@ -381,3 +384,86 @@ def test_one_late_answer_is_not_enough_to_call_an_order_not_found() -> None:
     assert rig.moves() == []
     rig.later(30)
     assert rig.moves() == [(Move.NOT_FOUND, "the exchange never had it")]
+
+
+def test_an_unknown_order_that_is_still_wanted_is_sent_again_with_the_same_id() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="read time-out"), Accepted(order_id="o-1")]
+    sent = rig.send("c1")
+    rig.moves()
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    rig.later(0)
+    rig.later(0.3)
+    assert rig.exchange.sent == [sent, sent]  # to the last digit
+    assert [move for move, _ in rig.moves()] == [Move.ACCEPTED, Move.FILLED]
+    rig.later(60)
+    assert len(rig.exchange.sent) == 2
+
+
+@pytest.mark.parametrize("leaving", [False, True])
+def test_a_stopping_process_sends_no_entry_again_but_an_exit(leaving: bool) -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="read time-out")]
+    rig.send("c1", leaving=leaving)
+    rig.kill.set("SIGTERM")
+    rig.later(0)
+    rig.later(0.3)
+    assert len(rig.exchange.sent) == (2 if leaving else 1)
+
+
+def test_an_order_that_became_old_while_nobody_answered_is_only_looked_for() -> None:
+    rig = Rig()
+    rig.exchange.down = True
+    rig.send("c1")
+    rig.later(0)
+    rig.later(REPLAY_WITHIN / SECOND + 1)
+    rig.exchange.down = False
+    rig.later(20)
+    rig.later(20)
+    assert len(rig.exchange.sent) == 1
+    assert rig.moves()[-1] == (Move.NOT_FOUND, "the exchange never had it")
+
+
+def test_a_repetition_that_is_refused_ends_the_order_only_once_nobody_can_find_it() -> None:
+    rig = Rig()
+    post_only = Rejected(reason="INVALID_LIMIT_PRICE_POST_ONLY")
+    rig.exchange.submits = [Unknown(detail="502"), post_only]
+    rig.send("c1")
+    rig.moves()
+    rig.later(0)
+    rig.later(0.3)
+    assert rig.moves() == []  # the first request may still be on its way
+    for _ in range(4):
+        rig.later(1)
+    assert rig.moves() == [(Move.REJECTED, "INVALID_LIMIT_PRICE_POST_ONLY")]
+
+
+def test_an_order_that_the_exchange_calls_a_duplicate_is_never_called_missing() -> None:
+    rig = Rig()
+    rig.exchange.submits = [
+        Unknown(detail="502"),
+        Rejected(reason="DUPLICATE_CLIENT_ORDER_ID"),
+    ]
+    rig.send("c1")
+    rig.moves()
+    rig.later(0)
+    rig.later(0.3)
+    for _ in range(30):
+        rig.later(16)
+    assert rig.moves() == []
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    rig.later(16)
+    assert rig.moves() == [(Move.ACCEPTED, "")]
+
+
+def test_entries_beyond_the_churn_budget_are_refused_and_exits_are_not() -> None:
+    rig = Rig(per_minute=2)
+    for number in range(3):
+        rig.send(f"e{number}")
+    rig.send("exit", leaving=True)
+    assert rig.exchange.asked("submit") == ["e0", "e1", "exit"]
+    refused = [reason for move, reason in rig.moves() if move is Move.REJECTED]
+    assert refused == ["churn_budget: 2 a minute (exchange.requests.entries_per_minute)"]
+    rig.later(60)
+    rig.send("later")
+    assert rig.exchange.asked("submit")[-1] == "later"
