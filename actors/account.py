@@ -16,13 +16,13 @@ from actors.board import Board
 from quietmaker.core.events import FeesChanged, FundsChanged, ProductChanged
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.product import Product
-from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Lots, Nanos
+from quietmaker.core.units import EXACT, ZERO, Instant, Lots, Nanos, ratio
 from quietmaker.errors import QuietmakerError
 from quietmaker.ports import Balance, Exchange
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
+from quietmaker.telemetry.metrics import Metrics
 
-POLL_EVERY: Final = Nanos(15 * SECOND)
 FAILURES_UNTIL_UNKNOWN: Final = 3
 QUANTUM: Final = Decimal("1e-8")
 T = TypeVar("T")
@@ -37,14 +37,36 @@ class Accounts:
         balances: as last told; None while unknown.
     """
 
-    def __init__(self, exchange: Exchange, products: Mapping[str, Product], board: Board) -> None:
-        """Know nothing yet; `products` are those that are traded."""
+    def __init__(
+        self,
+        exchange: Exchange,
+        products: Mapping[str, Product],
+        board: Board,
+        *,
+        refresh: Nanos,
+        products_refresh: Nanos,
+        metrics: Metrics,
+    ) -> None:
+        """Know nothing yet.
+
+        Args:
+            exchange: who is asked.
+            products: those that are traded.
+            board: what the traders hold.
+            refresh: pause between questions for fees and balances.
+            products_refresh: the same for products, whose answer is long and changes rarely.
+            metrics: hear of the fee rates.
+        """
         self._exchange = exchange
         self._products = dict(products)
         self._board = board
+        self._refresh = refresh
+        self._products_refresh = products_refresh
+        self._metrics = metrics
         self._log = Log("account")
         self._failures: dict[str, int] = {}
         self._polled: Nanos | None = None
+        self._products_polled: Nanos | None = None
         self.fees: FeeRates | None = None
         self.balances: Mapping[str, Balance] | None = None
 
@@ -67,7 +89,7 @@ class Accounts:
 
     def poll(self, mono: Nanos, now: Instant) -> list[tuple[str, Told]]:
         """Ask again when it is due; return whom to tell what."""
-        if self._polled is not None and mono - self._polled < POLL_EVERY:
+        if self._polled is not None and mono - self._polled < self._refresh:
             return []
         self._polled = mono
         before = {symbol: self._board.view(symbol) for symbol in self._products}
@@ -83,12 +105,28 @@ class Accounts:
             # A fill between the question and now would be counted twice: the next poll will do.
             if view.held_lots == was.held_lots:
                 told.append((symbol, self._funds(symbol, held=view.held_lots, now=now)))
-        told.extend(self._changed_products(now))
+        asked = self._products_polled
+        if asked is None or mono - asked >= self._products_refresh:
+            self._products_polled = mono
+            told.extend(self._changed_products(now))
         return told
 
     def _ask(self) -> None:
+        before = self.fees
         self.fees = self._try("fees", self._exchange.fees, self.fees)
+        if self.fees != before:
+            self._tell_rates(before, self.fees)
         self.balances = self._try("balances", self._exchange.balances, self.balances)
+
+    def _tell_rates(self, before: FeeRates | None, rates: FeeRates | None) -> None:
+        """Say that the account pays other fees now: every decision from here on is made with them."""
+        self._metrics.wire.fee_rates(None if rates is None else lambda each: ratio(rates.of(each)))
+        if before is None and rates is not None:
+            self._log.info(Event.FEES_CHANGED, f"fees are {_rates(rates)}")
+        else:
+            self._log.warning(
+                Event.FEES_CHANGED, f"fees were {_rates(before)} and are {_rates(rates)}"
+            )
 
     def _try(self, what: str, ask: Callable[[], T], last: T | None) -> T | None:
         """Return the answer; the last one for a while when there is none, then None."""
@@ -136,6 +174,15 @@ class Accounts:
                 self._products[symbol] = found
                 told.append((symbol, ProductChanged(now=now, product=found)))
         return told
+
+
+def _rates(rates: FeeRates | None) -> str:
+    if rates is None:
+        return "unknown"
+    maker, taker = (
+        EXACT.multiply(ratio(each), Decimal(100)) for each in (rates.maker, rates.taker)
+    )
+    return f"maker {maker.normalize():f} %, taker {taker.normalize():f} %"
 
 
 def _floor(amount: Decimal, parts: int) -> Decimal:

@@ -20,11 +20,10 @@ from quietmaker.errors import QuietmakerError
 from quietmaker.ports import Clock, Exchange
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
+from quietmaker.telemetry.metrics import Metrics
 
 PERIOD: Final = Nanos(SECOND // 5)
 SKEW_EVERY: Final = Nanos(30 * SECOND)
-SKEW_LIMIT: Final = Nanos(2 * SECOND)
-"""Beyond this, times of orders and candles mean something else than they say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +33,15 @@ class ClockLinks:
     Attributes:
         tick: delivers a tick to every actor that is not behind.
         feed: hears whether the clocks agree; without that nothing is quoted.
+        skew_limit: beyond this, times of orders and candles mean something else than they say.
     """
 
     clock: Clock
     exchange: Exchange
     tick: Callable[[Tick], None]
     feed: Tellable[FeedMessage]
+    skew_limit: Nanos
+    metrics: Metrics
 
 
 class ClockActor(BaseActor[ClockMessage]):
@@ -90,7 +92,8 @@ class ClockActor(BaseActor[ClockMessage]):
         after = clock.now()
         self.skew = Nanos(theirs - (before + after) // 2)
         uncertain = (after - before) // 2
-        skewed = abs(self.skew) - uncertain > SKEW_LIMIT
+        skewed = abs(self.skew) - uncertain > self._links.skew_limit
+        self._links.metrics.wire.clock_skew(self.skew)
         self._links.feed.tell(ClockCompared(skewed=skewed))
         if skewed:
             self._log.error(

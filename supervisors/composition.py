@@ -32,7 +32,7 @@ from actors.user_feed import UserFeed
 from quietmaker.core.events import Tick
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import SECOND, Nanos
+from quietmaker.core.units import SECOND, Nanos, seconds
 from quietmaker.ports import Clock, Exchange, Ledger, Streams, UserEvent
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
@@ -216,6 +216,8 @@ class _Composer:
             exchange=self._outside.exchange,
             tick=self._tick,
             feed=self._to[tree.FEED],
+            skew_limit=seconds(self._settings.exchange.max_clock_skew_seconds),
+            metrics=self._outside.metrics,
         )
         return ClockActor.start(around, links)
 
@@ -251,11 +253,22 @@ class _Composer:
             products=self._products,
             facts=self._facts,
             news=self._news,
-            accounts=Accounts(outside.exchange, self._products, self._board),
+            accounts=self._accounts(),
             exclusion=self._settings.exclusion,
             clock=outside.clock,
         )
         return Reconciler.start(around, links)
+
+    def _accounts(self) -> Accounts:
+        chosen = self._settings.exchange
+        return Accounts(
+            self._outside.exchange,
+            self._products,
+            self._board,
+            refresh=seconds(chosen.refresh_seconds),
+            products_refresh=seconds(chosen.products_refresh_seconds),
+            metrics=self._outside.metrics,
+        )
 
     def _maker(self, symbol: str) -> Callable[[Surroundings], pykka.ActorRef[Any]]:
         links = TraderLinks(

@@ -34,6 +34,7 @@ class Event(Enum):
     ORDER_UNKNOWN = "order_unknown"
     ORDER_REPLAYED = "order_replayed"
     ORDER_FILLED = "order_filled"
+    FEES_CHANGED = "fees_changed"
     CANCEL_REQUESTED = "cancel_requested"
     HOLD_CHANGED = "hold_changed"
     EXIT_DECIDED = "exit_decided"
@@ -69,6 +70,7 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.ORDER_UNKNOWN: "nobody knows whether the exchange took an order",
         Event.ORDER_REPLAYED: "an order without an answer is sent again, with the same client id",
         Event.ORDER_FILLED: "an order was executed, wholly or in part",
+        Event.FEES_CHANGED: "the account's fee rates are known, changed, or not known any more",
         Event.CANCEL_REQUESTED: "a cancellation was asked for, and why",
         Event.HOLD_CHANGED: "the reason for not quoting a side changed",
         Event.EXIT_DECIDED: "an exit rule decided; the message begins with its phrase",

@@ -24,6 +24,7 @@ from quietmaker.telemetry.families import (
     SymbolCounters,
 )
 from quietmaker.telemetry.snapshot import SymbolSnapshot, epoch_seconds, number
+from quietmaker.telemetry.wire import WireMetrics
 
 __all__ = ["ACTORS", "LedgerOperation", "MarketKind", "Metrics", "ProcessState", "SymbolSnapshot"]
 
@@ -32,7 +33,11 @@ prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics(Families):
-    """The metrics of one process. Thread-safe; every child is looked up once."""
+    """The metrics of one process. Thread-safe; every child is looked up once.
+
+    Attributes:
+        wire: those of requests, WebSockets and clocks.
+    """
 
     def __init__(
         self, *, version: str, revision: str, mode: str, now: Callable[[], Instant]
@@ -46,6 +51,7 @@ class Metrics(Families):
             now: the clock that the facts' times come from.
         """
         super().__init__(version=version, revision=revision, mode=mode, now=now)
+        self.wire = WireMetrics(self.registry)
         self._symbols: dict[str, SymbolCounters] = {}
         self._lock = threading.Lock()
         self.state(ProcessState.STARTING)

@@ -34,7 +34,7 @@ from quietmaker.core.events import (
     Tick,
 )
 from quietmaker.core.orders import Intent, Move, OrderState
-from quietmaker.core.units import SECOND, Lots, Side
+from quietmaker.core.units import SECOND, Lots, Nanos, Side
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import OrderFact, UserFill
 from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, report, usd
@@ -79,7 +79,14 @@ class Rig:
                 products=products,
                 facts=self.facts,
                 news=self.news,
-                accounts=Accounts(self.exchange, products, self.board),
+                accounts=Accounts(
+                    self.exchange,
+                    products,
+                    self.board,
+                    refresh=Nanos(15 * SECOND),
+                    products_refresh=Nanos(60 * SECOND),
+                    metrics=make_metrics(),
+                ),
                 exclusion=lambda symbol: self.excluded,
                 clock=self.clock,
             ),

@@ -6,9 +6,11 @@ import json
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from actors.account import Accounts
 from actors.board import Board, SymbolView
-from actors.clock import SKEW_LIMIT, ClockActor, ClockLinks
+from actors.clock import ClockActor, ClockLinks
 from actors.facts import FactQueue
 from actors.ledger_writer import LedgerWriter, WriterLinks
 from actors.news import Newsroom
@@ -25,13 +27,24 @@ from actors.protocol import (
 from actors.status import StatusActor, StatusLinks, StatusPage, document
 from actors.user_feed import UserFeed
 from quietmaker.core.commands import Alert, AlertKind
-from quietmaker.core.events import FundsChanged, OrderFilled, OrderMoved, ProductChanged, Tick
+from quietmaker.core.events import (
+    FeesChanged,
+    FundsChanged,
+    OrderFilled,
+    OrderMoved,
+    ProductChanged,
+    Tick,
+)
+from quietmaker.core.fees import FeeRates
 from quietmaker.core.orders import Move
-from quietmaker.core.units import SECOND, ZERO, Instant, Lots, Nanos, Side
+from quietmaker.core.product import Product
+from quietmaker.core.units import SECOND, ZERO, Instant, Lots, Nanos, Side, rate
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import Balance, LedgerFact, OrderFact, UserFill, UserOrder
 from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, usd
 from tests.kit.makers import START, SYMBOL, make_fill, make_product
+
+SKEW_LIMIT = Nanos(2 * SECOND)
 
 # --- ledger writer ------------------------------------------------------------------------------
 
@@ -150,10 +163,47 @@ def view(symbol: str = SYMBOL, *, held: int = 0, exposure: str = "0") -> SymbolV
     )
 
 
+def make_accounts(exchange: FakeExchange, products: dict[str, Product], board: Board) -> Accounts:
+    return Accounts(
+        exchange,
+        products,
+        board,
+        refresh=Nanos(15 * SECOND),
+        products_refresh=Nanos(60 * SECOND),
+        metrics=make_metrics(),
+    )
+
+
+def test_another_fee_tier_is_told_to_every_trader_shown_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    exchange, metrics = FakeExchange(money={"USD": usd("10")}), make_metrics()
+    products = {s: make_product(symbol=s) for s in ("A-USD", "B-USD")}
+    accounts = Accounts(
+        exchange,
+        products,
+        Board(),
+        refresh=Nanos(15 * SECOND),
+        products_refresh=Nanos(60 * SECOND),
+        metrics=metrics,
+    )
+    accounts.poll(Nanos(START), START)
+    exchange.rates = FeeRates(maker=rate("0.004"), taker=rate("0.008"))
+    assert accounts.poll(Nanos(START + SECOND), START) == []  # not due
+    told = accounts.poll(Nanos(START + 15 * SECOND), START)
+    assert [(s, e.fees) for s, e in told if isinstance(e, FeesChanged)] == [
+        ("A-USD", exchange.rates),
+        ("B-USD", exchange.rates),
+    ]
+    assert "are maker 0.4 %, taker 0.8 %" in caplog.text
+    assert b'quietmaker_fee_rate_ratio{liquidity="taker"} 0.008' in metrics.expose("")[0]
+    assert len(exchange.asked("products")) == 1
+
+
 def test_funds_are_shared_evenly_and_never_add_up_to_more_than_there_is() -> None:
     products = {s: make_product(symbol=s) for s in ("A-USD", "B-USD", "C-USD")}
     exchange = FakeExchange(products_now=dict(products), money={"USD": usd("99.99999999", "0.01")})
-    accounts = Accounts(exchange, products, Board())
+    accounts = make_accounts(exchange, products, Board())
     shares = []
     for symbol in products:
         _, funds = accounts.known(symbol, held=0, now=START)
@@ -168,7 +218,7 @@ def test_funds_are_shared_evenly_and_never_add_up_to_more_than_there_is() -> Non
 def test_inventory_is_what_is_held_beyond_our_own_position() -> None:
     balance = Balance(currency="X", available=Decimal(30), hold=Decimal(5))
     exchange = FakeExchange(money={"USD": usd("10"), "X": balance})
-    accounts = Accounts(exchange, {SYMBOL: make_product()}, Board())
+    accounts = make_accounts(exchange, {SYMBOL: make_product()}, Board())
     _, funds = accounts.known(SYMBOL, held=250, now=START)  # 25 X are our position
     assert isinstance(funds, FundsChanged)
     assert funds.base == 100
@@ -177,7 +227,7 @@ def test_inventory_is_what_is_held_beyond_our_own_position() -> None:
 def test_a_position_that_changed_during_the_question_waits_for_the_next_poll() -> None:
     board = Board()
     exchange = FakeExchange(money={"USD": usd("10")})
-    accounts = Accounts(exchange, {SYMBOL: make_product()}, board)
+    accounts = make_accounts(exchange, {SYMBOL: make_product()}, board)
     board.show(view())
     exchange.meanwhile = lambda: board.show(view(held=7))
     told = accounts.poll(Nanos(START), START)
@@ -191,7 +241,7 @@ def test_a_position_that_changed_during_the_question_waits_for_the_next_poll() -
 def test_a_product_that_left_or_changed_its_increments_stops_entries() -> None:
     product = make_product()
     exchange = FakeExchange(money={"USD": usd("10")})
-    accounts = Accounts(exchange, {SYMBOL: product}, Board())
+    accounts = make_accounts(exchange, {SYMBOL: product}, Board())
     exchange.products_now = {SYMBOL: make_product(tick="0.001")}
     told = [e for _, e in accounts.poll(Nanos(START), START) if isinstance(e, ProductChanged)]
     assert [(e.product.untradable, e.product.tick) for e in told] == [
@@ -210,9 +260,17 @@ def test_a_skewed_clock_is_told_to_the_feed() -> None:
     clock = HandClock()
     exchange = FakeExchange(clock=clock)
     feed: Told[FeedMessage] = Told()
+    metrics = make_metrics()
     actor = ClockActor(
         around("clock", clock),
-        ClockLinks(clock=clock, exchange=exchange, tick=lambda tick: None, feed=feed),
+        ClockLinks(
+            clock=clock,
+            exchange=exchange,
+            tick=lambda tick: None,
+            feed=feed,
+            skew_limit=SKEW_LIMIT,
+            metrics=metrics,
+        ),
     )
     actor.on_receive(Tick(now=clock.now()))
     exchange.skew = SKEW_LIMIT + SECOND
@@ -221,6 +279,7 @@ def test_a_skewed_clock_is_told_to_the_feed() -> None:
     actor.on_receive(Tick(now=clock.now()))
     assert feed.messages == [ClockCompared(skewed=False), ClockCompared(skewed=True)]
     assert actor.skew == SKEW_LIMIT + SECOND
+    assert b"quietmaker_clock_skew_seconds 3.0" in metrics.expose("")[0]
     exchange.down = True
     clock.advance(31 * SECOND)
     actor.on_receive(Tick(now=clock.now()))
