@@ -18,7 +18,7 @@ def fault(intent: Intent, product: Product) -> str | None:
     passive side of the touch (a touch of 0 is unknown); whole, positive ticks and lots within the
     product's limits. Ticks and lots are integers, so that a price that left here is a multiple.
     """
-    taking = intent.time_in_force is TimeInForce.IOC
+    taking = intent.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}
     if intent.post_only is taking:
         return "an order that may rest must be post-only, and one that takes must not"
     if taking and intent.purpose is Purpose.ENTRY:

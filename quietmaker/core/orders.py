@@ -129,6 +129,7 @@ class TimeInForce(Name):
     GTC = "GTC"
     GTD = "GTD"
     IOC = "IOC"
+    FOK = "FOK"
 
 
 class Purpose(Name):

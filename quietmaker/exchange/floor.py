@@ -22,6 +22,7 @@ from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Nanos
 from quietmaker.errors import SourceError
 from quietmaker.exchange.candles import CandleStore
+from quietmaker.exchange.market_orders import MarketOrder
 from quietmaker.exchange.matching import MatchingCore, Result
 from quietmaker.exchange.tape import Tape
 from quietmaker.exchange.venue import Venue
@@ -133,9 +134,9 @@ class Floor:
             self._listener.on_candle(bar)
         return now
 
-    def submit(self, intent: Intent) -> int:
+    def submit(self, order: Intent | MarketOrder) -> int:
         """Send an order now. Return the ticket that its answer will carry."""
-        return self.core.submit(self.catch_up(), intent)
+        return self.core.submit(self.catch_up(), order)
 
     def cancel(self, client_id: str) -> int:
         """Send a cancellation now. Return the ticket that its answer will carry."""

@@ -29,6 +29,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final, TypeAlias, assert_never
 
 from quietmaker.core.fees import FeeRates
@@ -46,6 +47,7 @@ from quietmaker.core.product import Product
 from quietmaker.core.units import NEVER, Instant, Liquidity, Lots, Ticks
 from quietmaker.exchange.account import Account, hold_factor
 from quietmaker.exchange.latency import Latency, Wire
+from quietmaker.exchange.market_orders import MarketOrder
 from quietmaker.exchange.models import FillModel
 from quietmaker.exchange.orders import Order, OrderStore
 from quietmaker.exchange.refusals import (
@@ -53,7 +55,9 @@ from quietmaker.exchange.refusals import (
     SELF_TRADE,
     CancelRefusal,
     Refusal,
+    check_amounts,
     check_cancel,
+    check_edit,
     check_form,
 )
 from quietmaker.exchange.venue import Venue
@@ -63,6 +67,7 @@ DEFAULT_RETAIN: Final = 10_000
 
 _ACCEPTED: Final = Move.ACCEPTED
 _GTD: Final = TimeInForce.GTD
+_RESTING: Final = frozenset({TimeInForce.GTC, TimeInForce.GTD})
 _OPEN: Final = OrderState.OPEN
 
 
@@ -82,6 +87,9 @@ class CancelAnswer:
     ticket: int
     outcome: CancelOutcome
 
+
+Request: TypeAlias = Intent | MarketOrder | str
+"""An order, or the client id of one to cancel."""
 
 Result: TypeAlias = SubmitAnswer | CancelAnswer | UserOrder | UserFill
 
@@ -105,6 +113,7 @@ class MatchingCore:
         "_now",
         "_number",
         "_orders",
+        "_products",
         "_replies",
         "_requests",
         "_results",
@@ -131,6 +140,7 @@ class MatchingCore:
         retain: int = DEFAULT_RETAIN,
         history: int = 0,
         confirm: bool = True,
+        aliases: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Open the exchange.
 
@@ -146,13 +156,19 @@ class MatchingCore:
             history: executions that `fills` remembers; 0 keeps none.
             confirm: whether requests that succeed are answered. Who only follows the stream, which
                 tells the same, can do without; refusals are always answered.
+            aliases: symbols that share another one's market and increments, and settle in their own
+                currencies, such as BTC-USDC that of BTC-USD.
         """
         self.next_due: int = NEVER
         self.account = Account(balances)
         self.model = model
+        self._products = dict(products)
         self._venues = {
-            symbol: Venue(product, model, self._executed) for symbol, product in products.items()
+            symbol: Venue(product, model, self._executed)
+            for symbol, product in products.items()
+            if symbol not in aliases
         }
+        self._venues |= {alias: self._venues[symbol] for alias, symbol in aliases.items()}
         self._fees = fees
         self._hold_factor = hold_factor(fees)
         self._latency = latency
@@ -167,7 +183,7 @@ class MatchingCore:
         self._number = 0
         self._sequence = 0
         self._now = 0
-        self._requests: list[tuple[int, int, Intent | str]] = []
+        self._requests: list[tuple[int, int, Request]] = []
         """Orders, and client ids to cancel; the number is the ticket."""
         self._expiries: list[tuple[int, int, Order]] = []
         self._results: list[tuple[int, int, Result]] = []
@@ -204,13 +220,53 @@ class MatchingCore:
 
     # --- requests in ----------------------------------------------------------------------------
 
-    def submit(self, at: int, intent: Intent) -> int:
+    def submit(self, at: int, order: Intent | MarketOrder) -> int:
         """Send an order at `at`. Return the ticket that its answer will carry."""
-        return self._ask(self._submits.arrival(at, self._latency.entry), intent)
+        return self._ask(self._submits.arrival(at, self._latency.entry), order)
 
     def cancel(self, at: int, client_id: str) -> int:
         """Send a cancellation at `at`. Return the ticket that its answer will carry."""
         return self._ask(self._submits.arrival(at, self._latency.cancel), client_id)
+
+    def amend(self, at: int, client_id: str, price: int, size: int) -> str | None:
+        """Change an open GTC order at once; everything before `at` must have happened.
+
+        An order that only shrinks keeps its place in the queue; any other change puts it at the end.
+
+        Args:
+            at: when the change takes effect.
+            client_id: the order.
+            price: its new limit, in ticks.
+            size: its new total size, in lots, with what has executed.
+
+        Returns:
+            Why it is refused, in Coinbase's words, or None; a refused change changes nothing.
+        """
+        self._now = max(self._now, at)
+        order = self._orders.get(client_id)
+        refusal = check_edit(order, price, size)
+        if order is None or refusal is not None:
+            return refusal
+        intent = order.intent
+        product, venue = self._products[intent.symbol], self._venues[intent.symbol]
+        wrong = check_amounts(product, price, size)
+        if wrong is None and intent.post_only and venue.meets(order.side, price):
+            wrong = Refusal.POST_ONLY
+        if wrong is not None:
+            return wrong
+        changed = order.changed(Ticks(price), Lots(size))
+        self.account.release(product, order)
+        if not self.account.reserve(product, changed):
+            self.account.reserve(product, order)
+            return Refusal.FUNDS
+        stays = price == order.price and size < intent.size
+        if not stays:
+            venue.leave(order)
+        order.become(changed)
+        self._tell(self._now, self._moved(order, _ACCEPTED, self._now))
+        if not stays:
+            self._place(order)
+        return None
 
     def advance(self, now: int) -> Sequence[Result]:
         """Do what is due at the next instant, if that is not after `now`.
@@ -229,6 +285,8 @@ class MatchingCore:
             _, ticket, request = heapq.heappop(self._requests)
             if isinstance(request, str):
                 self._on_cancel(ticket, request)
+            elif isinstance(request, MarketOrder):
+                self._on_market_order(ticket, request)
             else:
                 self._on_submit(ticket, request)
         results: list[Result] = []
@@ -282,18 +340,38 @@ class MatchingCore:
         order = Order(intent, f"{self._session}-o{self._number + 1}", self._fees, self._hold_factor)
         refusal = self._refuse(order)
         if refusal is not None:
-            outcome = Rejected(reason=refusal.value)
-            self._reply(SubmitAnswer(ticket=ticket, client_id=intent.client_id, outcome=outcome))
+            self._reject(ticket, intent, refusal)
             return
         self._number += 1
         self._orders.add(order)
         self._accept(ticket, order)
         self._tell(self._now, self._moved(order, _ACCEPTED, self._now))
-        if not self._venues[intent.symbol].arrive(self._now, order):
-            order.reason = "" if intent.time_in_force is TimeInForce.IOC else SELF_TRADE
-            self._finish(order, OrderState.CANCELLED, Move.CANCELLED, self._now)
-        elif order.left and intent.time_in_force is _GTD:
+        self._place(order)
+        if order.state is _OPEN and intent.time_in_force is _GTD:
             self._schedule_expiry(order)
+
+    def _on_market_order(self, ticket: int, request: MarketOrder) -> None:
+        intent = request.intent
+        venue = self._venues.get(intent.symbol)
+        if venue is None or self._orders.get(intent.client_id) is not None:
+            self._on_submit(ticket, intent)  # refuses it, or answers with the first order
+            return
+        product = self._products[intent.symbol]
+        priced = request.priced(product, venue, self._hold_factor)
+        if isinstance(priced, Refusal):
+            self._reject(ticket, intent, priced)
+        else:
+            self._on_submit(ticket, priced)
+
+    def _reject(self, ticket: int, intent: Intent, refusal: Refusal) -> None:
+        outcome = Rejected(reason=refusal.value)
+        self._reply(SubmitAnswer(ticket=ticket, client_id=intent.client_id, outcome=outcome))
+
+    def _place(self, order: Order) -> None:
+        """Let an order meet the market."""
+        if not self._venues[order.intent.symbol].arrive(self._now, order):
+            order.reason = SELF_TRADE if order.intent.time_in_force in _RESTING else ""
+            self._finish(order, OrderState.CANCELLED, Move.CANCELLED, self._now)
 
     def _refuse(self, order: Order) -> Refusal | None:
         """Return why the order is not taken; when it is, its hold is reserved."""
@@ -301,7 +379,8 @@ class MatchingCore:
         venue = self._venues.get(intent.symbol)
         if venue is None:
             return Refusal.INVALID_PRODUCT_ID
-        refusal = check_form(venue.product, intent, self._now)
+        product = self._products[intent.symbol]
+        refusal = check_form(product, intent, self._now)
         if refusal is not None:
             return refusal
         if not venue.seen:
@@ -310,7 +389,7 @@ class MatchingCore:
             return Refusal.TOO_MANY
         if intent.post_only and venue.meets(intent.side, intent.price):
             return Refusal.POST_ONLY
-        return None if self.account.reserve(venue.product, order) else Refusal.FUNDS
+        return None if self.account.reserve(product, order) else Refusal.FUNDS
 
     def _on_cancel(self, ticket: int, client_id: str) -> None:
         order = self._orders.get(client_id)
@@ -338,17 +417,17 @@ class MatchingCore:
             heapq.heapify(live)
             self._expiries = live
 
-    def _executed(
-        self, venue: Venue, order: Order, price: int, lots: int, liquidity: Liquidity, at: int
-    ) -> None:
+    def _executed(self, order: Order, price: int, lots: int, liquidity: Liquidity, at: int) -> None:
         """Book an execution; called by the venue."""
         at = max(at, self._now)
-        fee = self.account.book(venue.product, order, price=price, lots=lots, liquidity=liquidity)
+        symbol = order.intent.symbol  # of an alias, not the venue's
+        product = self._products[symbol]
+        fee = self.account.book(product, order, price=price, lots=lots, liquidity=liquidity)
         self._number += 1
         fill = Fill(
             trade_id=f"{self._session}-t{self._number}",
             client_id=order.intent.client_id,
-            symbol=venue.symbol,
+            symbol=symbol,
             side=order.side,
             price=Ticks(price),
             size=Lots(lots),
@@ -364,7 +443,7 @@ class MatchingCore:
 
     def _finish(self, order: Order, state: OrderState, move: Move, at: int) -> None:
         order.state = state
-        self.account.release(self._venues[order.intent.symbol].product, order)
+        self.account.release(self._products[order.intent.symbol], order)
         self._orders.finish(order)
         self._tell(at, self._moved(order, move, at))
 
@@ -400,7 +479,7 @@ class MatchingCore:
         heapq.heappush(self._results, (due, self._count(), result))
         self.next_due = min(self.next_due, due)
 
-    def _ask(self, due: int, request: Intent | str) -> int:
+    def _ask(self, due: int, request: Request) -> int:
         ticket = self._count()
         heapq.heappush(self._requests, (due, ticket, request))
         self.next_due = min(self.next_due, due)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.orders import Intent, OrderState
-from quietmaker.core.units import ZERO, Lots, Side
+from quietmaker.core.units import ZERO, Lots, Side, Ticks
 from quietmaker.ports import OrderReport
 
 _OPEN: Final = OrderState.OPEN
@@ -67,6 +68,20 @@ class Order:
     def filled(self) -> int:
         """Return the lots executed so far."""
         return self.intent.size - self.left
+
+    def changed(self, price: Ticks, size: Lots) -> Order:
+        """Return the order as it would be with another price and total size, holding nothing."""
+        intent = replace(self.intent, price=price, size=size)
+        changed = Order(intent, self.order_id, self.rates, self.hold_factor)
+        changed.left = size - self.filled
+        return changed
+
+    def become(self, changed: Order) -> None:
+        """Take the price, the size and the hold of `changed`."""
+        self.intent = changed.intent
+        self.price = changed.price
+        self.left = changed.left
+        self.held = changed.held
 
     def report(self) -> OrderReport:
         """Return the order as a query answers it."""

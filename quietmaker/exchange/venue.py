@@ -42,12 +42,13 @@ NO_ASK: Final = HUGE
 NO_BUY: Final = -2
 NO_SELL: Final = HUGE + 1
 
-OnFill = Callable[["Venue", Order, int, int, Liquidity, int], None]
-"""venue, order, price in ticks, lots, liquidity, time; `order.left` is already reduced."""
+OnFill = Callable[[Order, int, int, Liquidity, int], None]
+"""order, price in ticks, lots, liquidity, time; `order.left` is already reduced."""
 
 _SELL: Final = Side.SELL
 _BUY: Final = Side.BUY
-_IOC: Final = TimeInForce.IOC
+_FOK: Final = TimeInForce.FOK
+_NEVER_REST: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 _MAKER: Final = Liquidity.MAKER
 
 
@@ -203,11 +204,13 @@ class Venue:
         Returns:
             Whether the order lives on or is filled; False when its rest must be cancelled.
         """
-        if self.meets(order.side, order.price):
+        if self.meets(order.side, order.price) and (
+            order.intent.time_in_force is not _FOK or self._fills(order)
+        ):
             self._take(at, order)
         if not order.left:
             return True
-        if order.intent.time_in_force is _IOC or self._meets_own(order):
+        if order.intent.time_in_force in _NEVER_REST or self._meets_own(order):
             return False
         own = self.buys if order.side is _BUY else self.sells
         own.join(at, order, self._displayed(order.side, order.price), self._model)
@@ -218,6 +221,19 @@ class Venue:
         """Take a resting order out."""
         (self.buys if order.side is _BUY else self.sells).leave(order)
         self._watch()
+
+    def takeable(self, side: Side, limit: int) -> Sequence[tuple[int, int]]:
+        """Return (price, lots) that an order could take now, best first, before it meets our own."""
+        buying = side is _BUY
+        taken = self._taken_asks if buying else self._taken_bids
+        levels: list[tuple[int, int]] = []
+        for price, size in self._opposite(side, limit):
+            if price >= self._low_sell if buying else price <= self._top_buy:
+                break
+            lots = size - taken.get(price, 0)
+            if lots > 0:
+                levels.append((price, lots))
+        return levels
 
     @property
     def open_count(self) -> int:
@@ -318,31 +334,30 @@ class Venue:
             order.left -= lots
             if not order.left:
                 own.leave(order)
-            self._on_fill(self, order, order.price, lots, _MAKER, at)
+            self._on_fill(order, order.price, lots, _MAKER, at)
         self._watch()
 
     def _take(self, at: int, order: Order) -> None:
-        buying = order.side is _BUY
-        taken = self._taken_asks if buying else self._taken_bids
-        for price, size in self._opposite(order):
-            if price >= self._low_sell if buying else price <= self._top_buy:
-                break
-            lots = min(order.left, size - taken.get(price, 0))
-            if lots > 0:
-                taken[price] = taken.get(price, 0) + lots
-                order.left -= lots
-                self._on_fill(self, order, price, lots, Liquidity.TAKER, at)
+        taken = self._taken_asks if order.side is _BUY else self._taken_bids
+        for price, standing in self.takeable(order.side, order.price):
+            lots = min(order.left, standing)
+            taken[price] = taken.get(price, 0) + lots
+            order.left -= lots
+            self._on_fill(order, price, lots, Liquidity.TAKER, at)
             if not order.left:
                 break
         self._watch()
 
-    def _opposite(self, order: Order) -> Sequence[tuple[int, int]]:
-        buying = order.side is _BUY
+    def _fills(self, order: Order) -> bool:
+        """Return whether all of an order could be taken at once."""
+        return sum(lots for _, lots in self.takeable(order.side, order.price)) >= order.left
+
+    def _opposite(self, side: Side, limit: int) -> Sequence[tuple[int, int]]:
         if self.deep:
-            return (self._asks if buying else self._bids).through(order.price)
-        if buying:
-            return ((self.ask, self.ask_size),) if self.ask <= order.price else ()
-        return ((self.bid, self.bid_size),) if self.bid >= order.price else ()
+            return (self._asks if side is _BUY else self._bids).through(limit)
+        if side is _BUY:
+            return ((self.ask, self.ask_size),) if self.ask <= limit else ()
+        return ((self.bid, self.bid_size),) if self.bid >= limit else ()
 
     def _meets_own(self, order: Order) -> bool:
         if order.side is _BUY:

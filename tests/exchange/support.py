@@ -11,6 +11,7 @@ from quietmaker.core.orders import Fill, Intent, Move, Purpose, TimeInForce
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Lots, Nanos, Rate, Side, Ticks, rate
 from quietmaker.exchange.latency import INSTANT, Latency
+from quietmaker.exchange.market_orders import MarketOrder
 from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
 from quietmaker.exchange.models import FILL_MODELS, FillModel
 from quietmaker.exchange.orders import Order
@@ -156,7 +157,7 @@ class Desk:
         self.venue.on_book_delta(at, [(s, Ticks(price), Lots(size)) for s, price, size in changes])
         self.run(at)
 
-    def send(self, order: Intent, at: int | None = None) -> Accepted | Rejected:
+    def send(self, order: Intent | MarketOrder, at: int | None = None) -> Accepted | Rejected:
         """Send an order and return its answer once it is there (latency must be 0)."""
         at = self.now if at is None else at
         ticket = self.core.submit(at, order)
