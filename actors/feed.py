@@ -1,22 +1,24 @@
-"""The market feed: owns the streams, keeps the books, conflates for the traders.
+"""The market feed: owns the market stream, keeps the books, conflates for the traders.
 
 The books live where the stream's thread can reach them without a mailbox in between (`Intake`): a
 delta may not be dropped, and a backlog of deltas would be a backlog of stale touches. The actor starts
-and stops the streams, notices silence, and asks for fresh snapshots.
+and stops the stream, notices silence, and asks for fresh snapshots.
 
 A book that breaks is first told to its trader, then asked for again (G10: stop quoting, then heal).
+What speaks against all books at once (clocks that disagree, orders of which nothing is heard) holds
+their touches back: the books are kept up meanwhile and told again when it is over.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
 from actors.conflate import MarketSlot
-from actors.protocol import BookBroke, ClockCompared, FeedMessage, ReconcilerMessage, StreamsStarted
+from actors.protocol import BookBroke, ClockCompared, FeedMessage, UserStreamHeard
 from quietmaker.core.book import Book, BookOutcome, Touch
 from quietmaker.core.events import DataLost, Tick, TouchChanged
 from quietmaker.core.market import (
@@ -30,7 +32,7 @@ from quietmaker.core.market import (
     TradePrint,
 )
 from quietmaker.core.units import SECOND, Instant, Nanos
-from quietmaker.ports import Clock, Streams, UserEvent
+from quietmaker.ports import Clock, MarketStream
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.metrics import MarketKind, Metrics
@@ -49,9 +51,10 @@ class Line:
         heard: monotonic time of its latest event.
         lost: why the book cannot be trusted, None when it can.
         down: the source says that nothing will come until it reconnects; silence is then no news.
+        quote: the latest touch that can be trusted, None before the first and after a loss.
     """
 
-    __slots__ = ("book", "deep", "down", "heard", "lost", "slot")
+    __slots__ = ("book", "deep", "down", "heard", "lost", "quote", "slot")
 
     def __init__(self, slot: MarketSlot, now: Nanos) -> None:
         """Start without a book."""
@@ -59,6 +62,7 @@ class Line:
         self.slot = slot
         self.heard: int = now
         self.lost: StaleReason | None = None
+        self.quote: Touch | TouchQuote | None = None
         self.deep = False
         self.down = False
 
@@ -66,10 +70,11 @@ class Line:
 class Intake:
     """The callback of the market stream. Runs in the stream's thread; books and slots, nothing else.
 
+    The actor reaches into the same books when it notices silence; a lock keeps the two apart.
+
     Attributes:
         lines: by symbol.
         heard: monotonic time of the latest event.
-        skewed: the clocks disagree; touches are kept back until they agree again.
     """
 
     def __init__(
@@ -91,7 +96,8 @@ class Intake:
         now = clock.monotonic()
         self.lines = {symbol: Line(slot, now) for symbol, slot in slots.items()}
         self.heard: int = now
-        self.skewed = False
+        self._holds: set[StaleReason] = set()
+        self._mutex = threading.Lock()
         self._clock = clock
         self._broke = broke
         self._metrics = metrics
@@ -100,8 +106,42 @@ class Intake:
     def __call__(self, event: MarketEvent) -> None:
         """Take one event."""
         line = self.lines.get(event.symbol)
-        if line is None:
-            return
+        if line is not None:
+            with self._mutex:
+                self._take(line, event)
+
+    def lose(self, symbol: str, reason: StaleReason) -> None:
+        """Tell the trader that its book is not to be trusted, then have it asked for."""
+        with self._mutex:
+            self._lose(self.lines[symbol], symbol, reason)
+
+    def hold(self, reason: StaleReason) -> None:
+        """Tell every trader that touches are kept back from now on."""
+        with self._mutex:
+            if reason in self._holds:
+                return
+            self._holds.add(reason)
+            lost = DataLost(now=self._clock.now(), reason=reason)
+            for line in self.lines.values():
+                if line.lost is None:
+                    line.slot.put_lost(lost)
+
+    def release(self, reason: StaleReason) -> None:
+        """Let touches pass again, if nothing else holds them, and tell those that stand."""
+        with self._mutex:
+            if reason not in self._holds:
+                return
+            self._holds.discard(reason)
+            now = self._clock.now()
+            for line in self.lines.values():
+                if line.quote is not None and not self._holds:
+                    _put(line.slot, line.quote, now)
+
+    def holds(self, reason: StaleReason) -> bool:
+        """Return whether touches are kept back for this reason."""
+        return reason in self._holds
+
+    def _take(self, line: Line, event: MarketEvent) -> None:
         now = self._clock.now()
         self.heard = line.heard = self._clock.monotonic()
         match event:
@@ -124,15 +164,14 @@ class Intake:
                 line.slot.put_candle(event)
             case FeedLost(reason=reason):
                 line.down = reason is StaleReason.DISCONNECTED
-                self.lose(event.symbol, reason)
+                self._lose(line, event.symbol, reason)
             case _:
                 assert_never(event)
 
-    def lose(self, symbol: str, reason: StaleReason) -> None:
-        """Tell the trader that its book is not to be trusted, then have it asked for."""
-        line = self.lines[symbol]
+    def _lose(self, line: Line, symbol: str, reason: StaleReason) -> None:
         line.book.lose(reason)
         line.deep = False
+        line.quote = None
         if line.lost is not reason:
             line.lost = reason
             self._metrics.market_data_lost(reason)
@@ -148,54 +187,50 @@ class Intake:
             case BookOutcome.APPLIED:
                 self._touch(line, symbol, line.book.touch(), now)
             case BookOutcome.CROSSED:
-                self.lose(symbol, StaleReason.CROSSED)
+                self._lose(line, symbol, StaleReason.CROSSED)
             case BookOutcome.INVALID:
-                self.lose(symbol, StaleReason.GAP)
+                self._lose(line, symbol, StaleReason.GAP)
             case BookOutcome.STALE:
                 pass  # no snapshot yet, or none since it was lost: asked for already
             case _:
                 assert_never(outcome)
 
     def _touch(self, line: Line, symbol: str, touch: Touch | TouchQuote, now: Instant) -> None:
-        if self._healed(line, symbol):
-            line.slot.put_touch(
-                TouchChanged(
-                    now=now,
-                    bid=touch.bid,
-                    bid_size=touch.bid_size,
-                    ask=touch.ask,
-                    ask_size=touch.ask_size,
-                )
-            )
-
-    def _healed(self, line: Line, symbol: str) -> bool:
-        """Trust the book again, if nothing else speaks against it."""
         line.down = False
-        if self.skewed:
-            return False
-        if line.lost is None:
-            return True
-        self._log.info(
-            Event.MARKET_DATA_RESUMED, f"{symbol}: after {line.lost.value}", symbol=symbol
+        line.quote = touch
+        if line.lost is not None:
+            self._log.info(
+                Event.MARKET_DATA_RESUMED, f"{symbol}: after {line.lost.value}", symbol=symbol
+            )
+            line.lost = None
+        if not self._holds:
+            _put(line.slot, touch, now)
+
+
+def _put(slot: MarketSlot, touch: Touch | TouchQuote, now: Instant) -> None:
+    slot.put_touch(
+        TouchChanged(
+            now=now,
+            bid=touch.bid,
+            bid_size=touch.bid_size,
+            ask=touch.ask,
+            ask_size=touch.ask_size,
         )
-        line.lost = None
-        return True
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedLinks:
     """What the feed works with."""
 
-    streams: Streams
+    stream: MarketStream
     slots: Mapping[str, MarketSlot]
-    user: Callable[[UserEvent], None]
-    reconciler: Tellable[ReconcilerMessage]
     metrics: Metrics
     clock: Clock
 
 
 class MarketFeed(BaseActor[FeedMessage]):
-    """Owns the streams.
+    """Owns the market stream.
 
     Attributes:
         intake: what the stream's thread calls.
@@ -205,21 +240,20 @@ class MarketFeed(BaseActor[FeedMessage]):
         """Prepare; nothing is delivered yet."""
         super().__init__(around)
         self._links = links
+        self._log = Log("feed")
         self._asked: dict[str, Nanos] = {}
         self.intake = Intake(
             links.slots, clock=links.clock, broke=self._tell_self, metrics=links.metrics
         )
 
     def begin(self) -> None:
-        """Let the streams deliver, and have what happened before them asked for."""
-        self._links.streams.start(
-            market=self.guarded(self.intake), user=self.guarded(self._links.user)
-        )
-        self._links.reconciler.tell(StreamsStarted())
+        """Let the stream deliver; touches wait until the user feed says that it hears."""
+        self.intake.hold(StaleReason.USER_STREAM)
+        self._links.stream.start(self.guarded(self.intake))
 
     def finish(self) -> None:
-        """Let them deliver no more; books of this life are worth nothing."""
-        self._links.streams.stop()
+        """Let it deliver no more; books of this life are worth nothing."""
+        self._links.stream.stop()
         for line in self.intake.lines.values():
             line.slot.put_lost(
                 DataLost(now=self._links.clock.now(), reason=StaleReason.DISCONNECTED)
@@ -231,7 +265,9 @@ class MarketFeed(BaseActor[FeedMessage]):
             case BookBroke():
                 self._resync(message.symbol)
             case ClockCompared():
-                self._compared(message.skewed)
+                self._holding(StaleReason.CLOCK_SKEW, holds=message.skewed)
+            case UserStreamHeard():
+                self._holding(StaleReason.USER_STREAM, holds=not message.ready)
             case Tick():
                 self._listen()
             case _:
@@ -247,16 +283,20 @@ class MarketFeed(BaseActor[FeedMessage]):
         if asked is not None and now - asked < RESYNC_PAUSE:
             return
         self._asked[symbol] = now
-        self._links.streams.resync(symbol)
+        self._links.stream.resync(symbol)
 
-    def _compared(self, skewed: bool) -> None:
-        was, self.intake.skewed = self.intake.skewed, skewed
-        for symbol, line in self.intake.lines.items():
-            if skewed and line.lost is not StaleReason.CLOCK_SKEW and not line.down:
-                self.intake.lose(symbol, StaleReason.CLOCK_SKEW)
-            elif was and not skewed and not line.down:
-                self._asked.pop(symbol, None)
-                self._resync(symbol)
+    def _holding(self, reason: StaleReason, *, holds: bool) -> None:
+        if holds is self.intake.holds(reason):
+            return
+        if holds:
+            self._links.metrics.market_data_lost(reason)
+            self._log.warning(
+                Event.MARKET_DATA_LOST, f"every symbol: {reason.value}", reason=reason
+            )
+            self.intake.hold(reason)
+        else:
+            self._log.info(Event.MARKET_DATA_RESUMED, f"every symbol: after {reason.value}")
+            self.intake.release(reason)
 
     def _listen(self) -> None:
         now, intake = self.around.monotonic(), self.intake

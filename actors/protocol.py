@@ -151,7 +151,7 @@ class BooksRead:
 
 @dataclass(frozen=True, slots=True)
 class StreamsStarted:
-    """The streams deliver from now on; what happened before them must be asked for."""
+    """The user stream delivers from now on; what happened before must be asked for."""
 
 
 ReconcilerMessage: TypeAlias = RecoverSymbol | BooksRead | StreamsStarted | Tick
@@ -174,6 +174,16 @@ class ClockCompared:
     skewed: bool
 
 
-FeedMessage: TypeAlias = BookBroke | ClockCompared | Tick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserStreamHeard:
+    """Whether the exchange tells us of our orders; without that nothing new is quoted.
+
+    Told at every change and with every tick: a feed that starts later learns it, too.
+    """
+
+    ready: bool
+
+
+FeedMessage: TypeAlias = BookBroke | ClockCompared | UserStreamHeard | Tick
 ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick

@@ -9,7 +9,7 @@ again, and tell the trader `Recover`. Nothing is quoted before.
 * An open order that the books do not know is left alone and reported: it is somebody else's.
 * While the exchange or the ledger cannot be asked, the symbol waits, with growing pauses.
 
-After the streams began, and every minute, the executions that they may have missed are asked for.
+After the user stream became ready, and every minute, what it may have missed is asked for.
 Fees, funds and products are polled; what cannot be had three times in a row is told as unknown.
 """
 
@@ -106,7 +106,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._token = 0
         self._pause: Nanos = FIRST_PAUSE
         self._again_at = 0
-        self._swept_at: int | None = None
+        self._swept_at: int = around.monotonic()
         self._foreign: set[str] = set()
 
     def receive(self, message: ReconcilerMessage) -> None:
@@ -128,7 +128,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         mono = self.around.monotonic()
         if self._pass is not None and mono - self._pass.since >= ANSWER_WITHIN:
             self._give_up(self._pass)
-        if self._swept_at is not None and mono - self._swept_at >= SWEEP_EVERY:
+        if mono - self._swept_at >= SWEEP_EVERY:
             self._sweep_wanted = True
         for symbol, event in self._links.accounts.poll(mono, now):
             self._links.traders[symbol].tell(event)

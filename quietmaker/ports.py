@@ -137,7 +137,25 @@ class UserFill:
     fill: Fill
 
 
-UserEvent: TypeAlias = UserOrder | UserFill
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserStreamReady:
+    """The user stream is subscribed, acknowledged, and told every open order.
+
+    What happened to orders before, while nobody listened, must be asked for.
+    """
+
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserStreamLost:
+    """Nothing is heard of our orders until the stream is ready again. `reason` is for the operator."""
+
+    at: Instant
+    reason: str
+
+
+UserEvent: TypeAlias = UserOrder | UserFill | UserStreamReady | UserStreamLost
 
 
 class Exchange(Protocol):
@@ -183,16 +201,24 @@ class Exchange(Protocol):
         """Return the exchange's clock."""
 
 
-class Streams(Protocol):
-    """The two streams of an exchange. Callbacks run in the stream's own thread and must only tell."""
+class MarketStream(Protocol):
+    """The public market. Owned by one actor; the listener runs in the stream's own thread."""
 
-    def start(
-        self, *, market: Callable[[MarketEvent], None], user: Callable[[UserEvent], None]
-    ) -> None:
-        """Begin to deliver. A snapshot of each symbol's book comes first."""
+    def start(self, listener: Callable[[MarketEvent], None]) -> None:
+        """Begin to deliver. A snapshot of each symbol's book comes first; `stop` may be followed by it."""
 
     def resync(self, symbol: str) -> None:
         """Ask for a fresh snapshot of one book."""
+
+    def stop(self) -> None:
+        """Stop delivering; returns once no callback runs any more."""
+
+
+class UserStream(Protocol):
+    """What happens to our orders. Owned by one actor; the listener runs in the stream's own thread."""
+
+    def start(self, listener: Callable[[UserEvent], None]) -> None:
+        """Begin to deliver: `UserStreamReady` as soon as nothing can be missed any more."""
 
     def stop(self) -> None:
         """Stop delivering; returns once no callback runs any more."""

@@ -28,12 +28,12 @@ from actors.reconciler import Reconciler, ReconcilerLinks
 from actors.status import StatusActor, StatusLinks, StatusPage
 from actors.switch import KillSwitch
 from actors.trader import TraderActor, TraderLinks
-from actors.user_feed import UserFeed
+from actors.user_feed import UserFeed, UserFeedLinks
 from quietmaker.core.events import Tick
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import SECOND, Nanos, seconds
-from quietmaker.ports import Clock, Exchange, Ledger, Streams, UserEvent
+from quietmaker.ports import Clock, Exchange, Ledger, MarketStream, UserStream
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
@@ -62,7 +62,8 @@ class Outside:
     """
 
     exchange: Exchange
-    streams: Streams
+    market_stream: MarketStream
+    user_stream: UserStream
     ledger: Ledger
     clock: Clock
     metrics: Metrics
@@ -199,6 +200,11 @@ class _Composer:
             if address.bound and address.depth < BEHIND:
                 address.tell(tick)
 
+    def _if_there(self, name: str) -> Callable[[Any], bool]:
+        """Return a way to an actor that may be away just now; no dead letter is made of it."""
+        address = self._to[name]
+        return lambda message: address.bound and address.tell(message)
+
     # --- the actors, in the order of the tree ---------------------------------------------------
 
     def _ledger(self, around: Surroundings) -> pykka.ActorRef[Any]:
@@ -239,9 +245,15 @@ class _Composer:
         return OrderGateway.start(around, links)
 
     def _user_feed(self, around: Surroundings) -> pykka.ActorRef[Any]:
-        return UserFeed.start(
-            around, news=self._news, products=self._products, metrics=self._outside.metrics
+        links = UserFeedLinks(
+            stream=self._outside.user_stream,
+            news=self._news,
+            products=self._products,
+            feed=self._if_there(tree.FEED),
+            reconciler=self._if_there(tree.RECONCILER),
+            metrics=self._outside.metrics,
         )
+        return UserFeed.start(around, links)
 
     def _reconciler(self, around: Surroundings) -> pykka.ActorRef[Any]:
         outside = self._outside
@@ -293,17 +305,12 @@ class _Composer:
 
     def _feed(self, around: Surroundings) -> pykka.ActorRef[Any]:
         links = FeedLinks(
-            streams=self._outside.streams,
+            stream=self._outside.market_stream,
             slots=self._slots,
-            user=self._user,
-            reconciler=self._to[tree.RECONCILER],
             metrics=self._outside.metrics,
             clock=self._outside.clock,
         )
         return MarketFeed.start(around, links)
-
-    def _user(self, event: UserEvent) -> None:
-        self._to[tree.USER_FEED].tell(event)
 
     def _status(self, around: Surroundings) -> pykka.ActorRef[Any]:
         links = StatusLinks(

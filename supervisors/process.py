@@ -169,7 +169,8 @@ class Process:
     def _compose(self, products: Mapping[str, Product]) -> Trading:
         outside = Outside(
             exchange=self.exchange,
-            streams=self.exchange,
+            market_stream=self.exchange.market_stream,
+            user_stream=self.exchange.user_stream,
             ledger=self.books.ledger,
             clock=self.clock,
             metrics=self.metrics,

@@ -17,6 +17,7 @@ class StaleReason(Name):
     ONE_SIDED = "one_sided"
     DISCONNECTED = "disconnected"
     CLOCK_SKEW = "clock_skew"
+    USER_STREAM = "user_stream_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

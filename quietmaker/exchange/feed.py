@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from typing import Generic, TypeVar
 
 from quietmaker.core.market import (
     BookDelta,
@@ -23,8 +25,23 @@ from quietmaker.exchange.candles import CandleStore
 from quietmaker.exchange.venue import Venue
 from quietmaker.ports import UserEvent
 
-MarketListener = Callable[[MarketEvent], None]
-UserListener = Callable[[UserEvent], None]
+E = TypeVar("E")
+
+
+class Ear(Generic[E]):
+    """A listener, as long as it listens: what was put for it before it left is not told after."""
+
+    __slots__ = ("_listener", "open")
+
+    def __init__(self, listener: Callable[[E], None]) -> None:
+        """Listen."""
+        self._listener = listener
+        self.open = True
+
+    def tell(self, event: E) -> None:
+        """Tell it, unless it left."""
+        if self.open:
+            self._listener(event)
 
 
 class Feed:
@@ -33,21 +50,34 @@ class Feed:
     def __init__(self, candles: CandleStore) -> None:
         """Start with nobody listening."""
         self._candles = candles
-        self._listeners: tuple[MarketListener, UserListener] | None = None
+        self._market: Ear[MarketEvent] | None = None
+        self._user: Ear[UserEvent] | None = None
         self._told: set[str] = set()
         self._outbox: deque[Callable[[], None]] = deque()
         self._delivering = threading.RLock()
 
-    def attach(self, *, market: MarketListener, user: UserListener) -> None:
-        """Tell these listeners from now on; every symbol needs its snapshot first."""
-        self._outbox.clear()
+    def attach_market(self, listener: Callable[[MarketEvent], None]) -> None:
+        """Tell this listener of the market from now on; every symbol needs its snapshot first."""
+        self.detach_market()
         self._told.clear()
-        self._listeners = (market, user)
+        self._market = Ear(listener)
 
-    def detach(self) -> None:
-        """Tell nobody from now on."""
-        self._listeners = None
-        self._outbox.clear()
+    def attach_user(self, listener: Callable[[UserEvent], None]) -> None:
+        """Tell this listener of orders from now on."""
+        self.detach_user()
+        self._user = Ear(listener)
+
+    def detach_market(self) -> None:
+        """Tell nobody of the market from now on."""
+        if self._market is not None:
+            self._market.open = False
+            self._market = None
+
+    def detach_user(self) -> None:
+        """Tell nobody of orders from now on."""
+        if self._user is not None:
+            self._user.open = False
+            self._user = None
 
     def quiesce(self) -> None:
         """Return once no callback runs any more; not under the exchange's lock."""
@@ -56,13 +86,12 @@ class Feed:
 
     def on_user(self, event: UserEvent) -> None:
         """Tell of an order."""
-        if self._listeners is not None:
-            user = self._listeners[1]
-            self._outbox.append(lambda: user(event))
+        if self._user is not None:
+            self._outbox.append(partial(self._user.tell, event))
 
     def on_market(self, event: MarketEvent, venue: Venue) -> None:
         """Tell of the market, after the venue took it."""
-        if self._listeners is None:
+        if self._market is None:
             return
         told = event.symbol in self._told
         match event:
@@ -91,7 +120,7 @@ class Feed:
     def snapshot(self, venue: Venue, at: Instant) -> None:
         """Tell the displayed book as it stands, then the candles."""
         self._told.discard(venue.symbol)
-        if self._listeners is None or not venue.seen:
+        if self._market is None or not venue.seen:
             return
         bids, asks = venue.book()
         self._told.add(venue.symbol)
@@ -113,6 +142,5 @@ class Feed:
             self._put(bar)
 
     def _put(self, event: MarketEvent) -> None:
-        if self._listeners is not None:
-            market = self._listeners[0]
-            self._outbox.append(lambda: market(event))
+        if self._market is not None:
+            self._outbox.append(partial(self._market.tell, event))

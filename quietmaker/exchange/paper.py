@@ -1,4 +1,4 @@
-"""The paper exchange: the floor as an `Exchange` and its `Streams`, in this process.
+"""The paper exchange: the floor as an `Exchange` and its two streams, in this process.
 
 It plays a market source and matches orders against it (`floor`), and tells what happened to whoever
 listens (`feed`). It outlives the bot: streams may be stopped and started
@@ -41,6 +41,7 @@ from quietmaker.ports import (
     UserEvent,
     UserFill,
     UserOrder,
+    UserStreamReady,
 )
 
 HISTORY: Final = 100_000
@@ -49,7 +50,12 @@ LONGEST_PAUSE: Final = Nanos(SECOND)
 
 
 class PaperExchange:
-    """An exchange to practise on. Implements `Exchange` and `Streams`; thread-safe."""
+    """An exchange to practise on. Implements `Exchange`; thread-safe.
+
+    Attributes:
+        market_stream: its public market; the source plays from the first start of this one.
+        user_stream: what happens to its orders.
+    """
 
     def __init__(
         self,
@@ -67,7 +73,7 @@ class PaperExchange:
         pacer: Pacer | None = None,
         session: str | None = None,
     ) -> None:
-        """Open the exchange and run the warm-up; the market begins with the first `start`.
+        """Open the exchange and run the warm-up; the market begins with the first `start` of its stream.
 
         Args:
             source: the market that it plays.
@@ -110,6 +116,9 @@ class PaperExchange:
         )
         self._feed = Feed(self._floor.candles)
         self._pacer: Pacer = ThreadPacer() if pacer is None else pacer
+        self._pumping = False
+        self.market_stream = PaperMarketStream(self)
+        self.user_stream = PaperUserStream(self)
         self._floor.warm_up(warmup)
 
     # --- Exchange -------------------------------------------------------------------------------
@@ -179,21 +188,25 @@ class PaperExchange:
         """Return the exchange's clock."""
         return self._clock.now()
 
-    # --- Streams --------------------------------------------------------------------------------
+    # --- its streams ----------------------------------------------------------------------------
 
-    def start(
-        self, *, market: Callable[[MarketEvent], None], user: Callable[[UserEvent], None]
-    ) -> None:
+    def listen_to_market(self, listener: Callable[[MarketEvent], None]) -> None:
         """Begin to deliver; a snapshot of each symbol's book comes first, as soon as it has one."""
         with self._lock:
             now = self._floor.catch_up()
-            self._feed.attach(market=market, user=user)
+            self._feed.attach_market(listener)
             for symbol in self._floor.products:
                 self._tell_book(symbol, now)
-            begins = self._floor.begin()
-        if begins:
-            self._pacer.start(self._step)
-        self._pacer.wake()
+            self._floor.begin()
+        self._pump()
+
+    def listen_to_orders(self, listener: Callable[[UserEvent], None]) -> None:
+        """Begin to deliver; nothing stands in between, so it is ready at once."""
+        with self._lock:
+            now = self._floor.catch_up()
+            self._feed.attach_user(listener)
+            self._feed.on_user(UserStreamReady(at=now))
+        self._pump()
 
     def resync(self, symbol: str) -> None:
         """Deliver a fresh snapshot of one book, at once or as soon as it is known."""
@@ -201,10 +214,16 @@ class PaperExchange:
             self._tell_book(symbol, self._floor.catch_up())
         self._pacer.wake()
 
-    def stop(self) -> None:
-        """Stop delivering; orders and the market go on. `start` may follow."""
+    def leave_market(self) -> None:
+        """Stop delivering the market; it goes on, and so do the orders."""
         with self._lock:
-            self._feed.detach()
+            self._feed.detach_market()
+        self._feed.quiesce()
+
+    def leave_orders(self) -> None:
+        """Stop delivering what happens to orders; they go on."""
+        with self._lock:
+            self._feed.detach_user()
         self._feed.quiesce()
 
     # --- of the paper exchange ------------------------------------------------------------------
@@ -226,7 +245,8 @@ class PaperExchange:
 
     def close(self) -> None:
         """Stop delivering and end the thread. Idempotent; queries still answer."""
-        self.stop()
+        self.leave_market()
+        self.leave_orders()
         self._pacer.close()
 
     # --- FloorListener: under the lock ----------------------------------------------------------
@@ -250,6 +270,14 @@ class PaperExchange:
                 assert_never(result)
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Have it delivered, by a thread that starts with the first listener."""
+        with self._lock:
+            starts, self._pumping = not self._pumping, True
+        if starts:
+            self._pacer.start(self._step)
+        self._pacer.wake()
 
     def _step(self) -> Nanos:
         """Bring the exchange up to now and deliver; return the pause until there is more to do."""
@@ -279,3 +307,39 @@ class PaperExchange:
             if answer is not None:
                 return answer
             self._pacer.nap(Nanos(max(due - now, 0)))
+
+
+class PaperMarketStream:
+    """The market of a paper exchange as a `MarketStream`."""
+
+    def __init__(self, exchange: PaperExchange) -> None:
+        """Belong to an exchange."""
+        self._exchange = exchange
+
+    def start(self, listener: Callable[[MarketEvent], None]) -> None:
+        """Begin to deliver; the first start begins the market."""
+        self._exchange.listen_to_market(listener)
+
+    def resync(self, symbol: str) -> None:
+        """Deliver a fresh snapshot of one book."""
+        self._exchange.resync(symbol)
+
+    def stop(self) -> None:
+        """Stop delivering; `start` may follow."""
+        self._exchange.leave_market()
+
+
+class PaperUserStream:
+    """The orders of a paper exchange as a `UserStream`."""
+
+    def __init__(self, exchange: PaperExchange) -> None:
+        """Belong to an exchange."""
+        self._exchange = exchange
+
+    def start(self, listener: Callable[[UserEvent], None]) -> None:
+        """Begin to deliver."""
+        self._exchange.listen_to_orders(listener)
+
+    def stop(self) -> None:
+        """Stop delivering; `start` may follow."""
+        self._exchange.leave_orders()

@@ -28,6 +28,8 @@ class Event(Enum):
     SYMBOL_REMOVED = "symbol_removed"
     MARKET_DATA_LOST = "market_data_lost"
     MARKET_DATA_RESUMED = "market_data_resumed"
+    USER_STREAM_LOST = "user_stream_lost"
+    USER_STREAM_READY = "user_stream_ready"
     ORDER_SUBMITTED = "order_submitted"
     ORDER_MOVED = "order_moved"
     ORDER_REJECTED = "order_rejected"
@@ -64,6 +66,8 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.SYMBOL_REMOVED: "a symbol is traded no more",
         Event.MARKET_DATA_LOST: "a book cannot be trusted",
         Event.MARKET_DATA_RESUMED: "a book can be trusted again",
+        Event.USER_STREAM_LOST: "nothing is heard of our orders; entries stop",
+        Event.USER_STREAM_READY: "our orders are heard of; what happened meanwhile is asked for",
         Event.ORDER_SUBMITTED: "the request of an order goes out",
         Event.ORDER_MOVED: "an order changed its state",
         Event.ORDER_REJECTED: "the exchange refused an order",

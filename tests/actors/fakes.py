@@ -149,25 +149,37 @@ class FakeExchange:
         return [arg for name, arg in self.calls if name == what]
 
 
-class FakeStreams:
-    """Streams that deliver what the test says, in the test's thread."""
+class FakeMarketStream:
+    """A market that delivers what the test says, in the test's thread."""
 
     def __init__(self) -> None:
-        self.market: Callable[[MarketEvent], None] | None = None
-        self.user: Callable[[UserEvent], None] | None = None
+        self.tell: Callable[[MarketEvent], None] | None = None
         self.resynced: list[str] = []
         self.stopped = False
 
-    def start(
-        self, *, market: Callable[[MarketEvent], None], user: Callable[[UserEvent], None]
-    ) -> None:
-        self.market, self.user = market, user
+    def start(self, listener: Callable[[MarketEvent], None]) -> None:
+        self.tell = listener
 
     def resync(self, symbol: str) -> None:
         self.resynced.append(symbol)
 
     def stop(self) -> None:
-        self.market = self.user = None
+        self.tell = None
+        self.stopped = True
+
+
+class FakeUserStream:
+    """A user stream that delivers what the test says, in the test's thread."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[UserEvent], None] | None = None
+        self.stopped = False
+
+    def start(self, listener: Callable[[UserEvent], None]) -> None:
+        self.tell = listener
+
+    def stop(self) -> None:
+        self.tell = None
         self.stopped = True
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from actors.base import Failure
 from actors.conflate import MarketSlot
 from actors.feed import CHANNEL_SILENCE, RESYNC_PAUSE, SYMBOL_SILENCE, FeedLinks, MarketFeed
-from actors.protocol import ClockCompared, ReconcilerMessage, StreamsStarted
+from actors.protocol import ClockCompared, UserStreamHeard
 from quietmaker.core.events import DataLost, Tick, TouchChanged
 from quietmaker.core.market import (
     BookDelta,
@@ -19,8 +19,7 @@ from quietmaker.core.market import (
     TradePrint,
 )
 from quietmaker.core.units import SECOND, Instant, Lots, Side, Ticks
-from quietmaker.ports import UserEvent
-from tests.actors.fakes import FakeStreams, HandClock, Told, around, make_metrics
+from tests.actors.fakes import FakeMarketStream, HandClock, around, make_metrics
 
 
 def snapshot(symbol: str, at: int, bid: int = 100, ask: int = 102) -> BookSnapshot:
@@ -53,30 +52,31 @@ class WatchedSlot(MarketSlot):
 @dataclass
 class Rig:
     clock: HandClock = field(default_factory=HandClock)
-    streams: FakeStreams = field(default_factory=FakeStreams)
-    reconciler: Told[ReconcilerMessage] = field(default_factory=Told)
+    stream: FakeMarketStream = field(default_factory=FakeMarketStream)
     failures: list[Failure] = field(default_factory=list)
-    users: list[UserEvent] = field(default_factory=list)
+    hears: bool = True
 
     def __post_init__(self) -> None:
         self.slots = {symbol: WatchedSlot() for symbol in ("A-USD", "B-USD")}
         self.feed = MarketFeed(
             around("feed", self.clock, self.failures),
             FeedLinks(
-                streams=self.streams,
+                stream=self.stream,
                 slots=self.slots,
-                user=self.users.append,
-                reconciler=self.reconciler,
                 metrics=make_metrics(),
                 clock=self.clock,
             ),
         )
         self.feed.begin()
+        if self.hears:
+            self.feed.on_receive(UserStreamHeard(ready=True))
+            for slot in self.slots.values():
+                slot.lost.clear()
 
     def market(self, *events: MarketEvent) -> None:
-        assert self.streams.market is not None
+        assert self.stream.tell is not None
         for event in events:
-            self.streams.market(event)
+            self.stream.tell(event)
         # What the stream's thread told the actor is in its inbox; it was not started.
         while not self.feed.actor_inbox.empty():
             self.feed.on_receive(self.feed.actor_inbox.get().message)
@@ -92,12 +92,11 @@ class Rig:
         return standing.reason if isinstance(standing, DataLost) else standing
 
 
-def test_the_streams_begin_with_the_feed_and_the_reconciler_hears_of_it() -> None:
+def test_the_market_stream_begins_and_ends_with_the_feed() -> None:
     rig = Rig()
-    assert rig.streams.market is not None
-    assert rig.reconciler.messages == [StreamsStarted()]
+    assert rig.stream.tell is not None
     rig.feed.finish()
-    assert rig.streams.stopped
+    assert rig.stream.stopped
     assert rig.standing() is StaleReason.DISCONNECTED
 
 
@@ -136,20 +135,20 @@ def test_touches_of_a_symbol_with_depth_are_passed_over() -> None:
 def test_a_crossed_book_is_told_before_it_is_asked_for_and_heals_with_its_snapshot() -> None:
     rig = Rig()
     slot, asked_after = rig.slots["A-USD"], []
-    resync = rig.streams.resync
+    resync = rig.stream.resync
 
     def asked(symbol: str) -> None:
         asked_after.append(list(slot.lost))
         resync(symbol)
 
-    rig.streams.resync = asked  # type: ignore[method-assign]
+    rig.stream.resync = asked  # type: ignore[method-assign]
     crossing = BookDelta(symbol="A-USD", at=Instant(2), changes=((Side.BUY, Ticks(103), Lots(3)),))
     rig.market(snapshot("A-USD", 1), crossing)
     assert asked_after == [[StaleReason.CROSSED]]
     assert rig.standing() is StaleReason.CROSSED
     assert rig.slots["B-USD"].lost == []
     rig.market(crossing)  # refused until the next snapshot, and no reason to ask again
-    assert rig.streams.resynced == ["A-USD"]
+    assert rig.stream.resynced == ["A-USD"]
     rig.market(snapshot("A-USD", 3))
     assert isinstance(rig.standing(), TouchChanged)
 
@@ -163,9 +162,9 @@ def test_a_book_that_does_not_come_back_is_asked_for_again_after_a_pause() -> No
     )
     assert rig.standing() is StaleReason.GAP
     rig.later(RESYNC_PAUSE // 2)
-    assert rig.streams.resynced == ["A-USD"]
+    assert rig.stream.resynced == ["A-USD"]
     rig.later(RESYNC_PAUSE)
-    assert rig.streams.resynced == ["A-USD", "A-USD"]
+    assert rig.stream.resynced == ["A-USD", "A-USD"]
 
 
 def test_a_silent_channel_stops_every_symbol_once() -> None:
@@ -175,7 +174,7 @@ def test_a_silent_channel_stops_every_symbol_once() -> None:
     assert isinstance(rig.standing(), TouchChanged)
     rig.later(1)
     assert rig.standing("A-USD") is rig.standing("B-USD") is StaleReason.SILENT
-    assert sorted(rig.streams.resynced) == ["A-USD", "B-USD"]
+    assert sorted(rig.stream.resynced) == ["A-USD", "B-USD"]
     rig.market(snapshot("A-USD", 2))
     assert isinstance(rig.standing("A-USD"), TouchChanged)
 
@@ -200,7 +199,7 @@ def test_a_source_that_is_down_is_not_asked_and_not_called_silent() -> None:
     )
     rig.later(10 * SYMBOL_SILENCE)
     assert rig.standing() is StaleReason.DISCONNECTED
-    assert rig.streams.resynced == []
+    assert rig.stream.resynced == []
 
 
 def test_clocks_that_disagree_keep_touches_back_until_they_agree() -> None:
@@ -208,12 +207,53 @@ def test_clocks_that_disagree_keep_touches_back_until_they_agree() -> None:
     rig.market(snapshot("A-USD", 1))
     rig.feed.on_receive(ClockCompared(skewed=True))
     assert rig.standing() is StaleReason.CLOCK_SKEW
-    rig.market(snapshot("A-USD", 2))
+    rig.market(snapshot("A-USD", 2, bid=99))
     assert rig.standing() is StaleReason.CLOCK_SKEW
     rig.feed.on_receive(ClockCompared(skewed=False))
-    assert "A-USD" in rig.streams.resynced
-    rig.market(snapshot("A-USD", 3))
-    assert isinstance(rig.standing(), TouchChanged)
+    touch = rig.standing()
+    assert isinstance(touch, TouchChanged)  # the books were kept up meanwhile
+    assert touch.bid == 99
+    assert touch.now == rig.clock.now()
+
+
+def test_nothing_is_told_before_the_user_feed_hears_and_while_it_does_not() -> None:
+    rig = Rig(hears=False)
+    rig.market(snapshot("A-USD", 1))
+    assert rig.standing("A-USD") is rig.standing("B-USD") is StaleReason.USER_STREAM
+    for _ in range(2):  # told again with every tick
+        rig.feed.on_receive(UserStreamHeard(ready=True))
+        assert isinstance(rig.standing("A-USD"), TouchChanged)
+    assert rig.standing("B-USD") is StaleReason.USER_STREAM  # it has no book yet
+    rig.feed.on_receive(UserStreamHeard(ready=False))
+    rig.market(snapshot("B-USD", 2))
+    assert rig.standing("A-USD") is rig.standing("B-USD") is StaleReason.USER_STREAM
+    rig.feed.on_receive(UserStreamHeard(ready=True))
+    assert isinstance(rig.standing("A-USD"), TouchChanged)
+    assert isinstance(rig.standing("B-USD"), TouchChanged)
+    assert rig.stream.resynced == []
+
+
+def test_touches_come_back_only_when_nothing_at_all_speaks_against_them() -> None:
+    rig = Rig()
+    rig.market(snapshot("A-USD", 1), snapshot("B-USD", 1))
+    rig.feed.on_receive(UserStreamHeard(ready=False))
+    rig.feed.on_receive(ClockCompared(skewed=True))
+    rig.market(FeedLost(symbol="B-USD", at=Instant(2), reason=StaleReason.GAP))
+    rig.feed.on_receive(UserStreamHeard(ready=True))
+    assert not isinstance(rig.standing("A-USD"), TouchChanged)
+    rig.feed.on_receive(ClockCompared(skewed=False))
+    assert isinstance(rig.standing("A-USD"), TouchChanged)
+    assert rig.standing("B-USD") is StaleReason.GAP
+
+
+def test_a_book_that_broke_while_touches_were_held_back_stays_broken() -> None:
+    rig = Rig()
+    crossing = BookDelta(symbol="A-USD", at=Instant(2), changes=((Side.BUY, Ticks(103), Lots(3)),))
+    rig.market(snapshot("A-USD", 1))
+    rig.feed.on_receive(UserStreamHeard(ready=False))
+    rig.market(crossing)
+    rig.feed.on_receive(UserStreamHeard(ready=True))
+    assert rig.standing() is StaleReason.CROSSED
 
 
 def test_a_trade_from_the_future_is_counted_now() -> None:
@@ -238,6 +278,6 @@ def test_symbols_that_are_not_traded_are_passed_over() -> None:
 def test_an_error_in_the_callback_is_the_failure_of_the_feed() -> None:
     rig = Rig()
     rig.slots["A-USD"].broken = True
-    assert rig.streams.market is not None
-    rig.streams.market(snapshot("A-USD", 1))
+    assert rig.stream.tell is not None
+    rig.stream.tell(snapshot("A-USD", 1))
     assert [type(failure.error) for failure in rig.failures] == [ZeroDivisionError]

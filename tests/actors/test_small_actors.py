@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import pytest
@@ -22,10 +22,12 @@ from actors.protocol import (
     OrderNews,
     ReadBooks,
     ReconcilerMessage,
+    StreamsStarted,
     TraderMessage,
+    UserStreamHeard,
 )
 from actors.status import StatusActor, StatusLinks, StatusPage, document
-from actors.user_feed import UserFeed
+from actors.user_feed import UserFeed, UserFeedLinks
 from quietmaker.core.commands import Alert, AlertKind
 from quietmaker.core.events import (
     FeesChanged,
@@ -40,8 +42,24 @@ from quietmaker.core.orders import Move
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, ZERO, Instant, Lots, Nanos, Side, rate
 from quietmaker.ledger.memory import MemoryLedger
-from quietmaker.ports import Balance, LedgerFact, OrderFact, UserFill, UserOrder
-from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, usd
+from quietmaker.ports import (
+    Balance,
+    LedgerFact,
+    OrderFact,
+    UserFill,
+    UserOrder,
+    UserStreamLost,
+    UserStreamReady,
+)
+from tests.actors.fakes import (
+    FakeExchange,
+    FakeUserStream,
+    HandClock,
+    Told,
+    around,
+    make_metrics,
+    usd,
+)
 from tests.kit.makers import START, SYMBOL, make_fill, make_product
 
 SKEW_LIMIT = Nanos(2 * SECOND)
@@ -328,16 +346,66 @@ def test_the_status_is_a_json_document_with_exact_money() -> None:
 # --- user feed ----------------------------------------------------------------------------------
 
 
+@dataclass
+class Hearing:
+    """A user feed, who hears of it, and whether they are there."""
+
+    there: bool = True
+    trader: Told[TraderMessage] = field(default_factory=Told)
+    stream: FakeUserStream = field(default_factory=FakeUserStream)
+    feed: list[bool] = field(default_factory=list)
+    sweeps: list[ReconcilerMessage] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        clock = HandClock()
+        self.facts = FactQueue(lambda: None)
+        self.actor = UserFeed(
+            around("user_feed", clock),
+            UserFeedLinks(
+                stream=self.stream,
+                news=Newsroom(self.facts, {SYMBOL: self.trader}, clock),
+                products={SYMBOL: make_product()},
+                feed=self._feed,
+                reconciler=self._reconciler,
+                metrics=make_metrics(),
+            ),
+        )
+        self.actor.begin()
+
+    def _feed(self, message: FeedMessage) -> bool:
+        assert isinstance(message, UserStreamHeard)
+        self.feed.append(message.ready)
+        return True
+
+    def _reconciler(self, message: ReconcilerMessage) -> bool:
+        if self.there:
+            self.sweeps.append(message)
+        return self.there
+
+
+def test_the_user_feed_says_whether_it_hears_and_asks_for_what_it_missed() -> None:
+    rig = Hearing(there=False)
+    tick = Tick(now=Instant(START))
+    rig.actor.on_receive(tick)
+    rig.actor.on_receive(UserStreamReady(at=Instant(START)))
+    assert rig.feed == [False, True]
+    assert rig.sweeps == []
+    rig.there = True  # the reconciler starts after the user feed
+    rig.actor.on_receive(tick)
+    rig.actor.on_receive(tick)
+    assert rig.sweeps == [StreamsStarted()]
+    rig.actor.on_receive(UserStreamLost(at=Instant(START), reason="closed with 1000"))
+    assert rig.feed == [False, True, True, True, False]
+    rig.actor.on_receive(UserStreamReady(at=Instant(START)))
+    assert rig.sweeps == [StreamsStarted()] * 2
+    rig.actor.finish()
+    assert rig.stream.stopped
+    assert rig.feed[-1] is False
+
+
 def test_what_the_user_stream_tells_is_a_fact_first_and_then_news() -> None:
-    clock, trader = HandClock(), Told[TraderMessage]()
-    facts = FactQueue(lambda: None)
-    news = Newsroom(facts, {SYMBOL: trader}, clock)
-    feed = UserFeed(
-        around("user_feed", clock),
-        news=news,
-        products={SYMBOL: make_product()},
-        metrics=make_metrics(),
-    )
+    rig = Hearing()
+    feed, facts, trader = rig.actor, rig.facts, rig.trader
     fill = make_fill("t1", Side.BUY, 10_000, 250, client_id="c1")
     feed.on_receive(UserFill(order_id="o1", fill=fill))
     feed.on_receive(

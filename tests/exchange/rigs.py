@@ -40,7 +40,8 @@ class Rig:
     def start(self) -> Heard:
         """Listen anew, and hear what is told at once."""
         self.heard = heard = Heard()
-        self.exchange.start(market=heard.market.append, user=heard.user.append)
+        self.exchange.user_stream.start(heard.user.append)
+        self.exchange.market_stream.start(heard.market.append)
         self.pacer.run()
         return heard
 

@@ -1,4 +1,4 @@
-"""What every `Exchange` with its `Streams` promises, whatever stands behind it.
+"""What every `Exchange` with its two streams promises, whatever stands behind it.
 
 A new adapter adds itself to `RIGS` with a way to open it on `MARKET` and to let time pass.
 """
@@ -20,11 +20,13 @@ from quietmaker.ports import (
     Balance,
     CancelOutcome,
     Exchange,
+    MarketStream,
     Rejected,
-    Streams,
     UserEvent,
     UserFill,
     UserOrder,
+    UserStream,
+    UserStreamReady,
 )
 from tests.exchange.rigs import rig
 from tests.exchange.sources import elsewhere, touch, trade
@@ -50,8 +52,12 @@ class Opened(Protocol):
         """Return its orders."""
 
     @property
-    def streams(self) -> Streams:
-        """Return its streams."""
+    def market_stream(self) -> MarketStream:
+        """Return its market."""
+
+    @property
+    def user_stream(self) -> UserStream:
+        """Return what happens to its orders."""
 
     def run(self, seconds: float) -> None:
         """Return once that much of the market has happened and was delivered."""
@@ -70,9 +76,14 @@ class PaperRig:
         return self._rig.exchange
 
     @property
-    def streams(self) -> Streams:
-        """Return its streams."""
-        return self._rig.exchange
+    def market_stream(self) -> MarketStream:
+        """Return its market."""
+        return self._rig.exchange.market_stream
+
+    @property
+    def user_stream(self) -> UserStream:
+        """Return what happens to its orders."""
+        return self._rig.exchange.user_stream
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -104,7 +115,8 @@ class Ears:
         """Start listening."""
         self.market: list[MarketEvent] = []
         self.user: list[UserEvent] = []
-        opened.streams.start(market=self.market.append, user=self.user.append)
+        opened.user_stream.start(self.user.append)
+        opened.market_stream.start(self.market.append)
         opened.run(0)
 
     def moves(self, client_id: str) -> list[Move]:
@@ -185,7 +197,7 @@ def test_a_resync_is_a_fresh_snapshot_of_one_book(opened: Opened) -> None:
     ears = Ears(opened)
     opened.run(4)
     ears.market.clear()
-    opened.streams.resync(SYMBOL)
+    opened.market_stream.resync(SYMBOL)
     opened.run(0)
     books = [event for event in ears.market if isinstance(event, BookSnapshot)]
     assert [book.symbol for book in books] == [SYMBOL]
@@ -211,6 +223,27 @@ def test_the_stream_and_the_queries_tell_the_same_life(opened: Opened) -> None:
     assert (report.state, report.filled) == (OrderState.FILLED, 100)
 
 
+def test_the_user_stream_says_first_that_nothing_can_be_missed_from_now_on(opened: Opened) -> None:
+    ears = Ears(opened)
+    opened.exchange.submit(buy("a", 99, 100))
+    opened.run(0)
+    assert [type(event) for event in ears.user] == [UserStreamReady, UserOrder]
+    opened.user_stream.stop()
+    again = Ears(opened)
+    assert isinstance(again.user[0], UserStreamReady)
+
+
+def test_one_stream_stops_without_the_other(opened: Opened) -> None:
+    ears = Ears(opened)
+    opened.run(1)
+    opened.market_stream.stop()
+    told = len(ears.market)
+    opened.exchange.submit(buy("a", 97, 100))
+    opened.run(4)
+    assert len(ears.market) == told
+    assert ears.moves("a") == [Move.ACCEPTED]
+
+
 def test_candles_are_told_oldest_first_and_holes_stay_holes(opened: Opened) -> None:
     Ears(opened)
     opened.run(699)
@@ -224,7 +257,8 @@ def test_nothing_is_told_after_stop_and_the_orders_live_on(opened: Opened) -> No
     ears = Ears(opened)
     opened.exchange.submit(buy("a", 99, 100))
     opened.run(0)
-    opened.streams.stop()
+    opened.market_stream.stop()
+    opened.user_stream.stop()
     told = (len(ears.market), len(ears.user))
     opened.run(4)
     assert (len(ears.market), len(ears.user)) == told

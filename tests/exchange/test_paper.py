@@ -18,7 +18,7 @@ from quietmaker.core.market import (
 from quietmaker.core.orders import Move, OrderState, TimeInForce
 from quietmaker.core.units import MILLISECOND, SECOND, Instant, Side
 from quietmaker.exchange.models import DEFAULT_MODEL, FILL_MODELS
-from quietmaker.ports import Accepted, Rejected, UserOrder
+from quietmaker.ports import Accepted, Rejected, UserOrder, UserStreamReady
 from tests.exchange.rigs import NOW, rig
 from tests.exchange.sources import candle, delta, elsewhere, snapshot, touch, trade
 from tests.exchange.support import OTHER, SYMBOL, buy, ioc, latency, sell
@@ -198,7 +198,7 @@ def test_depth_is_told_as_it_is_and_touches_beside_it_are_not() -> None:
     heard = r.start()
     r.run(2.5)
     assert [event.at for event in heard.market if event.symbol == SYMBOL] == [NOW, NOW + 2 * SECOND]
-    r.exchange.resync(SYMBOL)
+    r.exchange.market_stream.resync(SYMBOL)
     r.run(1)
     fresh = [e for e in heard.market if isinstance(e, BookSnapshot) and e.symbol == SYMBOL][-1]
     assert (fresh.bids, fresh.asks) == (((98, 7),), ((100, 3),))
@@ -228,9 +228,9 @@ def test_submit_takes_the_simulated_latency_and_no_more() -> None:
     before = r.clock.now()
     assert isinstance(r.exchange.submit(buy("a", 99, 5)), Accepted)
     assert r.clock.now() - before == 50 * MILLISECOND
-    assert heard.user == []
+    assert [type(event) for event in heard.user] == [UserStreamReady]
     r.run()
-    [told] = heard.user
+    told = heard.user[-1]
     assert isinstance(told, UserOrder)
     assert told.at == before + 30 * MILLISECOND
     before = r.clock.now()
@@ -251,7 +251,8 @@ def test_a_good_till_date_order_expires_while_nobody_listens() -> None:
     r.start()
     order = buy("a", 99, 5, time_in_force=TimeInForce.GTD, expire_at=Instant(NOW + 3 * SECOND))
     r.exchange.submit(order)
-    r.exchange.stop()
+    r.exchange.market_stream.stop()
+    r.exchange.user_stream.stop()
     r.run(2)
     assert [report.client_id for report in r.exchange.open_orders()] == ["a"]
     r.run(1)
@@ -306,9 +307,9 @@ def test_a_callback_may_stop_the_streams() -> None:
 
     def hear(event: MarketEvent) -> None:
         told.append(event)
-        r.exchange.stop()
+        r.exchange.market_stream.stop()
 
-    r.exchange.start(market=hear, user=lambda _: None)
+    r.exchange.market_stream.start(hear)
     r.run(5)
     assert len(told) == 1
 

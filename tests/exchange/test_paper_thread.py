@@ -67,7 +67,8 @@ def test_the_thread_delivers_orders_and_market_and_stops_cleanly() -> None:
         if isinstance(event, UserOrder) and event.move is Move.FILLED:
             filled.set()
 
-    exchange.start(market=market, user=user)
+    exchange.user_stream.start(user)
+    exchange.market_stream.start(market)
     assert ready.wait(10)
     assert isinstance(exchange.submit(buy("a", 99, 3)), Accepted)
     assert filled.wait(10)
@@ -81,7 +82,8 @@ def test_many_threads_may_trade_at_once() -> None:
     exchange = threaded(tape, timing=latency(entry=MILLISECOND, jitter=MILLISECOND))
     heard: list[UserEvent] = []
     ready = threading.Event()
-    exchange.start(market=lambda _: ready.set(), user=heard.append)
+    exchange.user_stream.start(heard.append)
+    exchange.market_stream.start(lambda _: ready.set())
     assert ready.wait(10)
 
     def work(name: str) -> None:

@@ -61,7 +61,8 @@ class Rig:
         self.metrics = Metrics(version="t", revision="t", mode="paper", now=self.clock.now)
         outside = Outside(
             exchange=self.exchange,
-            streams=self.exchange,
+            market_stream=self.exchange.market_stream,
+            user_stream=self.exchange.user_stream,
             ledger=self.ledger,
             clock=self.clock,
             metrics=self.metrics,
