@@ -157,9 +157,17 @@ class OrderGateway(BaseActor[GatewayMessage]):
             return
         links = self._links
         _keep(self._decided, intent.client_id, intent.decided_at)
-        links.facts.put(_fact(links.clock.now(), intent, "sent"))
+        at, began = links.clock.now(), self.around.monotonic()
+        outcome = links.exchange.submit(intent)
+        # What is only told comes after: it would delay the order, and the intent is stored already.
+        links.metrics.submit_answered((self.around.monotonic() - began) / SECOND)
+        self._sent(intent, at)
+        self._answered(intent, outcome)
+
+    def _sent(self, intent: Intent, at: Instant) -> None:
+        links, product = self._links, self._links.products[intent.symbol]
+        links.facts.put(_fact(at, intent, "sent"))
         links.metrics.order_submitted(intent)
-        product = links.products[intent.symbol]
         self._log.info(
             Event.ORDER_SUBMITTED,
             f"{intent.side.value} {product.size(intent.size)} at {product.price(intent.price)}",
@@ -168,10 +176,6 @@ class OrderGateway(BaseActor[GatewayMessage]):
             purpose=intent.purpose,
             reason=intent.exit_reason,
         )
-        began = self.around.monotonic()
-        outcome = links.exchange.submit(intent)
-        links.metrics.submit_answered((self.around.monotonic() - began) / SECOND)
-        self._answered(intent, outcome)
 
     def _stopped_by_switch(self, intent: Intent, *, stored: bool) -> bool:
         kill = self._links.kill

@@ -1,11 +1,19 @@
-"""What every test shares: how Hypothesis runs, and that a skipped test fails in CI."""
+"""What every test shares: how Hypothesis runs, that nothing leaves this machine, and no skips in CI."""
 
 from __future__ import annotations
 
+import importlib
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+importlib.import_module("tests.kit.loopback.sitecustomize")
+_LOOPBACK = Path(__file__).with_name("kit") / "loopback"
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, (str(_LOOPBACK), os.environ.get("PYTHONPATH")))
+)
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
