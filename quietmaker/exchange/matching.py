@@ -268,6 +268,16 @@ class MatchingCore:
             self._place(order)
         return None
 
+    def end(self, at: int, client_id: str, state: OrderState, move: Move, reason: str) -> None:
+        """Let the exchange end an open order of its own accord; one that has ended stays as it is."""
+        order = self._orders.get(client_id)
+        if order is None or order.state is not _OPEN:
+            return
+        self._now = max(self._now, at)
+        self._venues[order.intent.symbol].leave(order)
+        order.reason = reason
+        self._finish(order, state, move, self._now)
+
     def advance(self, now: int) -> Sequence[Result]:
         """Do what is due at the next instant, if that is not after `now`.
 
