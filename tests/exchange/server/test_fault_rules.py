@@ -1,0 +1,127 @@
+"""Fault rules: what they match, how often they fire, and that they repeat exactly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from quietmaker.exchange.server.faults import FaultError, Faults, parse_rule
+from quietmaker.exchange.server.faults_points import POINTS
+
+
+def rules(*bodies: dict[str, Any], seed: int = 1) -> Faults:
+    faults = Faults(seed=seed)
+    for body in bodies:
+        faults.install(parse_rule(body))
+    return faults
+
+
+def fired(faults: Faults, times: int, **subject: str) -> list[bool]:
+    return [bool(tuple(faults.fire("ws", subject))) for _ in range(times)]
+
+
+def test_without_rules_nothing_goes_wrong() -> None:
+    faults = Faults(seed=1)
+    assert not faults.active("ws")
+    assert fired(faults, 3) == [False] * 3
+
+
+def test_a_rule_skips_the_first_and_fires_so_often() -> None:
+    faults = rules({"point": "ws.drop", "after": 2, "count": 3})
+    assert fired(faults, 8) == [False, False, True, True, True, False, False, False]
+    described = faults.installed()[0].describe()
+    assert (described["seen"], described["fired"]) == (8, 3)
+
+
+def test_a_rule_counts_only_what_it_matches() -> None:
+    faults = rules({"point": "ws.drop", "match": {"channel": "l2_*", "product": ["A", "B"]}})
+    assert fired(faults, 1, channel="l2_data", product="B") == [True]
+    assert fired(faults, 1, channel="l2_data", product="C") == [False]
+    assert fired(faults, 1, channel="ticker", product="A") == [False]
+    assert faults.installed()[0].seen == 1
+
+
+def test_the_same_seed_rules_and_events_give_the_same_faults() -> None:
+    body = {"point": "ws.drop", "probability": 0.3}
+    first, again = fired(rules(body), 400), fired(rules(body), 400)
+    assert first == again
+    assert 80 < sum(first) < 160
+    assert fired(rules(body, seed=2), 400) != first
+
+
+def test_a_rule_draws_for_itself() -> None:
+    body = {"point": "ws.drop", "probability": 0.3, "match": {"channel": "ticker"}}
+    alone = rules(body)
+    crowded = rules(body, {"point": "ws.gap", "probability": 0.5})
+    for faults in (alone, crowded):
+        fired(faults, 50, channel="ticker")
+    assert alone.installed()[0].fired == crowded.installed()[0].fired
+
+
+def test_clearing_counts_again_from_one() -> None:
+    faults = rules({"point": "ws.drop", "probability": 0.3})
+    first = fired(faults, 100)
+    faults.clear()
+    assert not faults.active("ws")
+    installed = faults.install(parse_rule({"point": "ws.drop", "probability": 0.3}))
+    assert installed.number == 1
+    assert fired(faults, 100) == first
+
+
+def test_a_removed_rule_fires_no_more() -> None:
+    faults = rules({"point": "ws.drop"}, {"point": "ws.drop"})
+    assert faults.remove(1)
+    assert not faults.remove(1)
+    assert fired(faults, 1) == [True]
+    assert faults.remove(2)
+    assert fired(faults, 1) == [False]
+
+
+def test_asking_for_one_point_leaves_the_others_alone() -> None:
+    faults = rules({"point": "order.die", "count": 1}, {"point": "order.unsettled", "count": 1})
+    assert faults.first("order.unsettled", {}) is not None
+    assert faults.first("order.unsettled", {}) is None
+    assert faults.first("order.die", {}) is not None
+
+
+def test_booleans_match_as_the_subject_has_them() -> None:
+    faults = rules({"point": "order.die", "match": {"post_only": True}})
+    assert faults.first("order.die", {"post_only": "false"}) is None
+    assert faults.first("order.die", {"post_only": "true"}) is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ([], "JSON object"),
+        ({"point": "ws.explode"}, "unknown point 'ws.explode'; there are clock.skew, "),
+        ({"point": ["ws.drop"]}, "unknown point"),
+        ({"point": "ws.drop", "propability": 1}, "rule has no propability; it has after, "),
+        ({"point": "ws.drop", "match": {"path": "/"}}, "match of ws.drop has no path; it has "),
+        ({"point": "ws.drop", "match": []}, "match of ws.drop is an object"),
+        ({"point": "ws.drop", "match": {"channel": None}}, "channel is text"),
+        ({"point": "ws.drop", "match": {"channel": []}}, "channel is text"),
+        ({"point": "ws.drop", "probability": 1.5}, "from 0 to 1"),
+        ({"point": "ws.drop", "probability": True}, "from 0 to 1"),
+        ({"point": "ws.drop", "count": -1}, "count is a whole number"),
+        ({"point": "ws.drop", "after": 1.5}, "after is a whole number"),
+        ({"point": "ws.delay", "parameters": {"seconds": 1}}, "have no seconds"),
+        ({"point": "ws.delay", "parameters": {"ms": "1"}}, "ms is a int, not '1'"),
+        ({"point": "ws.delay", "parameters": []}, "are an object"),
+        ({"point": "ws.gap", "parameters": {"skip": -1}}, "skip is not negative"),
+        ({"point": "ws.set", "parameters": {"value": 1}}, "needs the parameter field"),
+        ({"point": "ws.garbage", "parameters": {"kind": "tea"}}, "one of text, utf8, wire"),
+    ],
+)
+def test_a_rule_that_means_nothing_is_refused_with_what_it_could_mean(body: Any, says: str) -> None:
+    with pytest.raises(FaultError) as refusal:
+        parse_rule(body)
+    text = str(refusal.value).replace("has no seconds", "have no seconds")
+    assert says in text
+
+
+def test_every_point_can_be_installed_as_it_is() -> None:
+    for name, point in POINTS.items():
+        parameters = {"field": "price"} if "field" in point.parameters else {}
+        assert parse_rule({"point": name, "parameters": parameters}).point is point
