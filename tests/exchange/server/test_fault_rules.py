@@ -97,8 +97,11 @@ def test_booleans_match_as_the_subject_has_them() -> None:
         ([], "JSON object"),
         ({"point": "ws.explode"}, "unknown point 'ws.explode'; there are clock.skew, "),
         ({"point": ["ws.drop"]}, "unknown point"),
-        ({"point": "ws.drop", "propability": 1}, "rule has no propability; it has after, "),
-        ({"point": "ws.drop", "match": {"path": "/"}}, "match of ws.drop has no path; it has "),
+        ({"point": "ws.drop", "propability": 1}, "rule: unknown propability; there are after, "),
+        (
+            {"point": "ws.drop", "match": {"path": "/"}},
+            "match of ws.drop: unknown path; there are ",
+        ),
         ({"point": "ws.drop", "match": []}, "match of ws.drop is an object"),
         ({"point": "ws.drop", "match": {"channel": None}}, "channel is text"),
         ({"point": "ws.drop", "match": {"channel": []}}, "channel is text"),
@@ -106,7 +109,10 @@ def test_booleans_match_as_the_subject_has_them() -> None:
         ({"point": "ws.drop", "probability": True}, "from 0 to 1"),
         ({"point": "ws.drop", "count": -1}, "count is a whole number"),
         ({"point": "ws.drop", "after": 1.5}, "after is a whole number"),
-        ({"point": "ws.delay", "parameters": {"seconds": 1}}, "have no seconds"),
+        (
+            {"point": "ws.delay", "parameters": {"seconds": 1}},
+            "parameters of ws.delay: unknown seconds; there are ms",
+        ),
         ({"point": "ws.delay", "parameters": {"ms": "1"}}, "ms is a int, not '1'"),
         ({"point": "ws.delay", "parameters": []}, "are an object"),
         ({"point": "ws.gap", "parameters": {"skip": -1}}, "skip is not negative"),
@@ -117,8 +123,7 @@ def test_booleans_match_as_the_subject_has_them() -> None:
 def test_a_rule_that_means_nothing_is_refused_with_what_it_could_mean(body: Any, says: str) -> None:
     with pytest.raises(FaultError) as refusal:
         parse_rule(body)
-    text = str(refusal.value).replace("has no seconds", "have no seconds")
-    assert says in text
+    assert says in str(refusal.value)
 
 
 def test_every_point_can_be_installed_as_it_is() -> None:
