@@ -47,6 +47,7 @@ from quietmaker.ports import (
     Clock,
     Exchange,
     Ledger,
+    Mismatched,
     OrderFact,
     Rejected,
     SubmitOutcome,
@@ -62,6 +63,7 @@ LEDGER_UNAVAILABLE: Final = "ledger_unavailable"
 LEDGER_REFUSED: Final = "ledger_refused"
 KILL_SWITCH: Final = "kill_switch"
 DOOR: Final = "door"
+ECHO_MISMATCH: Final = "echo_mismatch"
 CHURN_BUDGET: Final = "churn_budget"
 _CANCELS: Final = "cancels"
 T = TypeVar("T")
@@ -258,6 +260,15 @@ class OrderGateway(BaseActor[GatewayMessage]):
                     reason=reason,
                 )
                 self._refuse(intent, reason, stored=True)
+            case Mismatched(order_id=order_id, detail=detail):
+                self._log.error(
+                    Event.ALERT,
+                    f"{client_id} was not placed: its id belongs to order {order_id} of the exchange "
+                    f"({detail}); was it used before the database was made anew?",
+                    symbol=symbol,
+                    client_order_id=client_id,
+                )
+                self._refuse(intent, f"{ECHO_MISMATCH}: {detail}", stored=True)
             case Unknown(detail=detail):
                 links.metrics.order_unknown()
                 self._log.warning(

@@ -20,7 +20,7 @@ from actors.protocol import ResolveUnknown
 from quietmaker.core.orders import Intent, Move
 from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.errors import QuietmakerError
-from quietmaker.ports import Accepted, Exchange, Rejected, Unknown
+from quietmaker.ports import Accepted, Exchange, Mismatched, Rejected, Unknown
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 
@@ -156,6 +156,8 @@ class Inquiry:
                 question.replay = None
                 question.exists = reason == DUPLICATE
                 question.refused = reason
+            case Mismatched(detail=detail):
+                question.replay, question.refused = None, f"echo_mismatch: {detail}"
             case Unknown():
                 pass
             case other:

@@ -3,7 +3,9 @@
 QuietmakerError                 anything we raise on purpose (CLI exit code 1)
 ├── ConfigError                 configuration refused; nothing changed (4)
 ├── SourceError                 a recording or market source that cannot be read
-├── WireError                   bytes from the exchange that do not mean what they must
+├── WireError                   no answer of the exchange, or bytes that do not mean what they must
+│   ├── ExchangeUnavailable     it cannot be asked now: no connection, no answer in time, 5xx, 429
+│   └── ExchangeRefused         it refuses the request: key, permission, or what was asked
 ├── LedgerError                 the books
 │   ├── LedgerUnavailable       the database is away; facts go to the spool
 │   ├── FactsRefused            facts that the books refuse; the others were stored
@@ -34,6 +36,19 @@ class SourceError(QuietmakerError):
 
 class WireError(QuietmakerError):
     """An answer of the exchange that cannot be read. The message names what was expected."""
+
+
+class ExchangeUnavailable(WireError):  # noqa: N818 - a state, not only an error
+    """The exchange cannot be asked now; asking again later may work."""
+
+
+class ExchangeRefused(WireError):  # noqa: N818
+    """The exchange answered that it will not; asking again will not help. `status` is that of HTTP."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        """Say what was refused, and why."""
+        super().__init__(message)
+        self.status = status
 
 
 class LedgerError(QuietmakerError):

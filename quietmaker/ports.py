@@ -72,7 +72,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """The exchange refused the order for good. `reason` is Coinbase's word."""
+    """The order was not taken, for good.
+
+    Attributes:
+        reason: Coinbase's word, or one of ours in lower case when the request provably got no further
+            (``not_sent``, ``unauthorized``, ``rate_limited``); after a colon what was said besides.
+    """
 
     reason: str
 
@@ -84,7 +89,22 @@ class Unknown:
     detail: str
 
 
-SubmitOutcome: TypeAlias = Accepted | Rejected | Unknown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mismatched:
+    """The exchange confirmed another order than the one sent: this client id was used before.
+
+    The order that was meant does not exist. The one that was named must not be taken for it.
+
+    Attributes:
+        order_id: of the order that was named.
+        detail: what differs.
+    """
+
+    order_id: str
+    detail: str
+
+
+SubmitOutcome: TypeAlias = Accepted | Rejected | Mismatched | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

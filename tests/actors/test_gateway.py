@@ -28,7 +28,7 @@ from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
 from quietmaker.core.units import SECOND, Side, Ticks
 from quietmaker.errors import LedgerError, LedgerUnavailable
 from quietmaker.ledger.memory import MemoryLedger
-from quietmaker.ports import Accepted, OrderFact, Rejected, Unknown, UserFill
+from quietmaker.ports import Accepted, Mismatched, OrderFact, Rejected, Unknown, UserFill
 from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, report
 from tests.kit.makers import START, make_fill, make_intent, make_product
 
@@ -198,6 +198,15 @@ def test_a_rejection_is_told_in_the_exchanges_word() -> None:
     rig.exchange.submits = [Rejected(reason="INSUFFICIENT_FUND")]
     rig.send("c1")
     assert rig.moves() == [(Move.REJECTED, "INSUFFICIENT_FUND")]
+
+
+def test_p2_another_order_under_our_id_is_a_refusal_that_alarms() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Mismatched(order_id="o-9", detail="side is SELL, not BUY")]
+    rig.send("c1")
+    assert rig.moves() == [(Move.REJECTED, "echo_mismatch: side is SELL, not BUY")]
+    rig.later(60)
+    assert rig.exchange.asked("order") == []
 
 
 def test_an_unknown_order_is_asked_for_until_the_exchange_knows() -> None:
