@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 
 from quietmaker.core.units import EXACT, Lots, Ticks
 
@@ -27,6 +26,11 @@ class Product:
         max_size: greatest order size, in base.
         min_notional: least order value (price times size), in quote.
         untradable: why orders are not taken now (``delisted``, ``cancel_only`` ...); empty when they are.
+        tick_value: quote value of one tick on one lot: notional is ticks times lots times this.
+        tick_value_ratio: the tick value as an integer ratio.
+        min_lots: least order size in lots, rounded up.
+        max_lots: greatest order size in lots, rounded down.
+        min_value: least order value in tick-lots, rounded up.
     """
 
     symbol: str
@@ -38,31 +42,23 @@ class Product:
     max_size: Decimal
     min_notional: Decimal
     untradable: str
+    tick_value: Decimal = field(init=False, repr=False, compare=False)
+    tick_value_ratio: tuple[int, int] = field(init=False, repr=False, compare=False)
+    min_lots: Lots = field(init=False, repr=False, compare=False)
+    max_lots: Lots = field(init=False, repr=False, compare=False)
+    min_value: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse increments that no price or size could be a multiple of."""
+        """Refuse increments that no price or size could be a multiple of; derive the rest once."""
         if self.tick <= 0 or self.lot <= 0:
             raise ValueError(f"{self.symbol}: tick {self.tick} and lot {self.lot} must be positive")
-
-    @cached_property
-    def tick_value(self) -> Decimal:
-        """Return the quote value of one tick on one lot: notional is ticks times lots times this."""
-        return EXACT.multiply(self.tick, self.lot)
-
-    @cached_property
-    def tick_value_ratio(self) -> tuple[int, int]:
-        """Return the tick value as an integer ratio."""
-        return self.tick_value.as_integer_ratio()
-
-    @cached_property
-    def min_lots(self) -> Lots:
-        """Return the least order size in lots, rounded up."""
-        return Lots(_ceil_div(self.min_size, self.lot))
-
-    @cached_property
-    def max_lots(self) -> Lots:
-        """Return the greatest order size in lots, rounded down."""
-        return Lots(int(self.max_size // self.lot))
+        tick_value = EXACT.multiply(self.tick, self.lot)
+        derive = object.__setattr__  # the class is frozen
+        derive(self, "tick_value", tick_value)
+        derive(self, "tick_value_ratio", tick_value.as_integer_ratio())
+        derive(self, "min_lots", Lots(_ceil_div(self.min_size, self.lot)))
+        derive(self, "max_lots", Lots(int(EXACT.divide_int(self.max_size, self.lot))))
+        derive(self, "min_value", _ceil_div(self.min_notional, tick_value))
 
     def ticks(self, price: Decimal) -> Ticks:
         """Convert a price to ticks.
@@ -96,16 +92,19 @@ class Product:
         """Return the exact value of ``lots`` at ``ticks``, in quote."""
         return EXACT.multiply(Decimal(ticks * lots), self.tick_value)
 
+    def value_up(self, amount: Decimal) -> int:
+        """Convert an amount of quote currency to whole tick-lots, rounded up."""
+        return _ceil_div(amount, self.tick_value)
+
     def least_lots(self, ticks: Ticks | int) -> Lots:
         """Return the least size the exchange takes at a price: minimum size and minimum notional."""
-        per_lot = EXACT.multiply(Decimal(max(ticks, 1)), self.tick_value)
-        by_value = _ceil_div(self.min_notional, per_lot)
+        by_value = -(-self.min_value // max(ticks, 1))  # rounding up twice is rounding up once
         return Lots(max(self.min_lots, by_value, 1))
 
 
 def _ceil_div(amount: Decimal, unit: Decimal) -> int:
     # Decimal's // truncates towards zero, so that -(-a // b) does not round up as it does for ints.
-    count, rest = divmod(amount, unit)
+    count, rest = EXACT.divmod(amount, unit)
     return int(count) + (rest > 0)
 
 

@@ -26,12 +26,9 @@ class Limits:
     """
 
     __slots__ = (
-        "_least_lots",
-        "_least_value",
         "exposure",
         "least_level",
         "level_sizes",
-        "max_lots",
         "order",
         "position",
     )
@@ -43,14 +40,6 @@ class Limits:
         self.position = tick_lots(product, params.quote.max_position)
         self.order = tick_lots(product, params.risk.max_order_notional)
         self.exposure = tick_lots(product, params.risk.max_exposure)
-        self.max_lots: int = product.max_lots
-        self._least_lots = max(product.min_lots, 1)
-        self._least_value = product.least_lots(1)  # the least value in tick-lots: lots at one tick
-
-    def least_lots(self, price: int) -> int:
-        """Return `Product.least_lots` in integers: rounding up twice is rounding up once."""
-        by_value = -(-self._least_value // max(price, 1))
-        return max(self._least_lots, by_value)
 
 
 def tick_lots(product: Product, amount: Decimal) -> int:

@@ -29,8 +29,9 @@ Rate = NewType("Rate", int)
 PPB: Final = 1_000_000_000
 SECOND: Final = Nanos(1_000_000_000)
 MILLISECOND: Final = Nanos(1_000_000)
-NEVER: Final = Instant(2**63 - 1)
-"""Later than every event: the deadline of something that has none."""
+NEVER: Final = Instant(2**62 - 1)
+"""Later than every event (in 2116): the deadline of something that has none. The largest number that
+compiled code holds without an object."""
 
 EXACT: Final = decimal.Context(
     prec=60,

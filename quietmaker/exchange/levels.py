@@ -27,7 +27,7 @@ NETTING_WINDOW: Final = 500 * MILLISECOND
 """How far apart tape and book may tell of the same trade: Coinbase batches trades for up to 250 ms
 and its gateway adds about 110 ms (90th percentile of a recording)."""
 
-HUGE: Final = 2**62
+HUGE: Final = 2**60
 """Beyond every price and size: the queue before an order at a level that was never displayed."""
 
 UNSEEN: Final = -1

@@ -116,7 +116,7 @@ def check_amounts(product: Product, price: int, size: int) -> Refusal | None:
         return Refusal.SIZE_TOO_SMALL
     if size > product.max_lots:
         return Refusal.SIZE_TOO_LARGE
-    if product.notional(price, size) < product.min_notional:
+    if price * size < product.min_value:
         return Refusal.NOTIONAL_TOO_SMALL
     return None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +42,8 @@ COLUMNS: Final = (
     "aggressor",
 )
 PRODUCTS_KEY: Final = b"quietmaker.products"
-BATCH_ROWS: Final = 65_536
+BATCH_ROWS: Final = 16_384
+"""Small enough that a batch in columns stays in the cache while the engine reads it."""
 
 _QUOTE_WORDS: Final = frozenset({"quote", "q", "quotes", "l1", "bbo", "touch", "bookticker", "0"})
 _TRADE_WORDS: Final = frozenset({"trade", "t", "trades", "print", "1"})
@@ -52,7 +53,9 @@ _SELL_WORDS: Final = frozenset({"sell", "s", "seller", "sold", "-1", "-1.0"})
 
 def products_to_metadata(products: Mapping[str, Product]) -> bytes:
     """Return products as the text that the recorder keeps in a file's schema."""
-    return json.dumps([asdict(product) for product in products.values()], default=str).encode()
+    stated = [part.name for part in fields(Product) if part.init]
+    rows = [{name: getattr(product, name) for name in stated} for product in products.values()]
+    return json.dumps(rows, default=str).encode()
 
 
 def products_from_metadata(raw: bytes) -> dict[str, Product]:
