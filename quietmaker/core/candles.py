@@ -96,4 +96,4 @@ class Candles:
 
 def next_boundary(now: Instant) -> Instant:
     """Return the first instant of the next bucket: the moment at which the window moves."""
-    return Instant((now // BUCKET + 1) * BUCKET)
+    return Instant(now - now % BUCKET + BUCKET)

@@ -80,14 +80,17 @@ class EntryDesk:
 
     def manage(self, out: list[Command]) -> None:
         """Bring the resting entries to what is wanted now."""
-        state = self.state
+        state, planner = self.state, self.planner
         standing = gates.standing(state)
-        for ladder in self.ladders:
+        for ladder in planner.ladders:
             slots = ladder.slots
             for level, order in enumerate(slots):
-                if order is not None and order.settled:
+                if order is not None and order.done and order.settled:
                     slots[level] = None
-            plan = self.planner.plan(ladder, standing, state.bid, state.ask)
+            closed = planner.closed(ladder, standing)
+            if closed is not None and closed is ladder.gate and ladder.told and ladder.idle:
+                continue  # said before, and nothing rests: the common case beside a position
+            plan = planner.plan(ladder, closed, state.bid, state.ask)
             self._apply(ladder, plan, out)
             gate = None if plan.gate is None or plan.quotes else plan.gate
             if gate is not ladder.gate or not ladder.told:

@@ -19,6 +19,8 @@ _BUY: Final = Side.BUY
 _POSITION_OPEN: Final = Gate.POSITION_OPEN
 _PRICE_BAND: Final = Gate.PRICE_BAND
 _RISK_REFUSED: Final = Gate.RISK_REFUSED
+_SIDE_OFF: Final = Gate.SIDE_OFF
+_COOLDOWN: Final = Gate.COOLDOWN
 
 
 class Ladder:
@@ -130,6 +132,8 @@ class EntryPlanner:
         """Return the best bid and ask as they would be with our own quotes."""
         own_bid, own_ask = bid, ask
         quote = self.state.params.quote
+        if quote.improve_ticks <= 0:
+            return own_bid, own_ask
         for ladder in self.ladders:
             if ladder.side is _BUY:
                 if quote.bid and (price := self.wanted(ladder, 0, bid, ask)) > own_bid:
@@ -138,19 +142,20 @@ class EntryPlanner:
                 own_ask = price
         return own_bid, own_ask
 
-    def plan(self, ladder: Ladder, standing: Gate | None, bid: int, ask: int) -> Plan:
-        """Return what a side should show at this touch."""
-        plan = Plan(standing, len(ladder.slots), bid, ask)
+    def closed(self, ladder: Ladder, standing: Gate | None) -> Gate | None:
+        """Return the gate that closes a side whatever the price; None when prices decide."""
         if standing is not None:
+            return standing
+        return self.occupied(ladder) if self.configured(ladder.side) else _SIDE_OFF
+
+    def plan(self, ladder: Ladder, closed: Gate | None, bid: int, ask: int) -> Plan:
+        """Return what a side should show at this touch."""
+        plan = Plan(closed, len(ladder.slots), bid, ask)
+        if closed is not None:
+            if closed is not ladder.gate or not ladder.told:
+                plan.detail = self._closed_detail(ladder, closed)
             return plan
-        if not self.configured(ladder.side):
-            plan.gate, plan.detail = Gate.SIDE_OFF, "the side is not configured (quote.sides)"
-            return plan
-        plan.gate = self.occupied(ladder)
-        if plan.gate is not None and (plan.gate is not ladder.gate or not ladder.told):
-            plan.detail = self._occupied_detail(ladder, plan.gate)
-        if plan.gate is None:
-            plan.bid, plan.ask, plan.gate = self._judge_market(bid, ask)
+        plan.bid, plan.ask, plan.gate = self._judge_market(bid, ask)
         if plan.gate is None:
             self._fill_levels(ladder, plan, bid, ask)
         return plan
@@ -209,11 +214,13 @@ class EntryPlanner:
             if room < state.limits.least_level and ladder.idle:
                 return _POSITION_OPEN
         if self.cooling() and ladder.idle:
-            return Gate.COOLDOWN
+            return _COOLDOWN
         return None
 
-    def _occupied_detail(self, ladder: Ladder, gate: Gate) -> str:
+    def _closed_detail(self, ladder: Ladder, gate: Gate) -> str:
         position = self.state.position
+        if gate is _SIDE_OFF:
+            return "the side is not configured (quote.sides)"
         if gate is not _POSITION_OPEN:
             return ""
         if position.entry is not ladder.side:
@@ -231,7 +238,7 @@ class EntryPlanner:
         state, last = self.state, self.state.last_fill
         if last is None or state.now - last >= state.params.quote.cooldown:
             return False
-        return Gate.COOLDOWN not in state.off
+        return _COOLDOWN not in state.off
 
     def _fill_levels(self, ladder: Ladder, plan: Plan, bid: int, ask: int) -> None:
         """Put a price into every level that no limit forbids; the first limit met is the gate."""
@@ -263,8 +270,8 @@ class EntryPlanner:
         if not in_band(quote, price) and _PRICE_BAND not in state.off:
             band = f"{quote.price_floor} to {quote.price_ceiling}"
             return _PRICE_BAND, f"{price} ticks is not within {band} (quote.price_*)"
-        lots = min(size // price, state.limits.max_lots)
-        least = state.limits.least_lots(price)
+        lots = min(size // price, product.max_lots)
+        least = product.least_lots(price)
         if lots < least:
             detail = f"level {level} is {product.size(lots)}, least is {product.size(least)}"
             return Gate.BELOW_MINIMUM, f"{detail} (quote.level_sizes)"

@@ -147,12 +147,15 @@ class ExitDesk:
         self.levels = compute_levels(state, entry)
 
     def begin(self, round_trip: str, at: Instant) -> None:
-        """Start the exits of a round trip, named by its entry; the lifetime counts from the first fill."""
+        """Start the exits of a round trip, named by its entry; the lifetime counts from the first fill.
+
+        `on_position` must follow.
+        """
         self.forget()
         self.round_trip = round_trip
-        self.on_position()
-        if self.timers is not None:
-            self.timers.first_fill = at
+        entry = self.state.position.entry
+        if entry is not None:
+            self.timers = Timers(first_fill=at, best=self.state.exit_price_now(entry))
 
     def forget(self) -> None:
         """Begin anew: the round trip is over. What may be left is dust."""
@@ -261,7 +264,7 @@ class ExitDesk:
         return abs(distance) < self.state.params.quote.refresh_ticks
 
     def _size(self) -> int:
-        return min(self.state.position.lots, self.state.limits.max_lots)
+        return min(self.state.position.lots, self.state.product.max_lots)
 
     def _drop(self, out: list[Command]) -> None:
         self.wanted = None
@@ -290,7 +293,7 @@ class ExitDesk:
 
     def is_dust(self, price: int) -> bool:
         """Return whether what is held is too little for the exchange to take at this price."""
-        return self.state.position.lots < self.state.limits.least_lots(price)
+        return self.state.position.lots < self.state.product.least_lots(price)
 
     def _place(self, entry: Side, wanted: Exit, out: list[Command]) -> None:
         price = self._limit(entry, wanted)
@@ -380,35 +383,35 @@ class ExitDesk:
 
 def compute_levels(state: State, entry: Side) -> Levels:
     """Return the prices that the exits of the held position turn on."""
-    position, exits, product = state.position, state.params.exits, state.product
-    fees = state.exit_fees or _paid(state)
-
-    def leave_with(profit: Rate) -> int:
-        return break_even(
-            product,
-            entry=entry,
-            cost=position.cost,
-            fees=position.fees,
-            lots=position.lots,
-            exit_fee=fees.maker,
-            profit=profit,
-        )
-
-    distance = max(exits.stop_loss, 2 * fees.taker)
+    position, exits = state.position, state.params.exits
+    rates = state.exit_fees or _paid(state)
+    distance = max(exits.stop_loss, 2 * rates.taker)
     if entry is _BUY:
         stop = position.cost * (PPB - distance) // (position.lots * PPB)
     else:
         stop = -(-position.cost * (PPB + distance) // (position.lots * PPB))
+    take, trail = exits.take_profit, exits.trailing_activation
     return Levels(
         entry=entry,
         sign=entry.sign,
-        break_even=leave_with(Rate(0)),
-        target=leave_with(exits.min_profit),
+        break_even=_leave_with(state, entry, rates, Rate(0)),
+        target=_leave_with(state, entry, rates, exits.min_profit),
         stop=stop,
-        profit=None if exits.take_profit is None else leave_with(exits.take_profit),
-        trail_from=None
-        if exits.trailing_activation is None
-        else leave_with(exits.trailing_activation),
+        profit=None if take is None else _leave_with(state, entry, rates, take),
+        trail_from=None if trail is None else _leave_with(state, entry, rates, trail),
+    )
+
+
+def _leave_with(state: State, entry: Side, rates: FeeRates, profit: Rate) -> int:
+    position = state.position
+    return break_even(
+        state.product,
+        entry=entry,
+        cost=position.cost,
+        fees=position.fees,
+        lots=position.lots,
+        exit_fee=rates.maker,
+        profit=profit,
     )
 
 

@@ -137,11 +137,11 @@ class View:
 
     def better(self, a: int, b: int) -> int:
         """Return the price that earns more."""
-        return a if (a - b) * self.sign > 0 else b
+        return max(a, b) if self.sign > 0 else min(a, b)
 
     def at_least(self, a: int, b: int) -> bool:
         """Return whether price a earns at least as much as b."""
-        return (a - b) * self.sign >= 0
+        return a >= b if self.sign > 0 else a <= b
 
 
 def break_even_plus(view: View) -> Exit | None:

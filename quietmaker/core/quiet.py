@@ -10,7 +10,7 @@ of bid and ask, so that over a box the worst case of every comparison lies in a 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from quietmaker.core import gates
 from quietmaker.core.commands import Gate
@@ -18,8 +18,8 @@ from quietmaker.core.entry_desk import EntryDesk
 from quietmaker.core.entry_plan import Ladder
 from quietmaker.core.events import Mode
 from quietmaker.core.exit_desk import ExitDesk
-from quietmaker.core.exits import Urgency, break_even_plus
-from quietmaker.core.orders import OrderState
+from quietmaker.core.exits import Urgency, View, break_even_plus
+from quietmaker.core.orders import OrderState, Working
 from quietmaker.core.units import NEVER, PPB, Side
 
 _OPEN: Final = OrderState.OPEN
@@ -29,13 +29,17 @@ _PATIENT: Final = Urgency.PATIENT
 _RUN: Final = Mode.RUN
 
 
-class Box(NamedTuple):
-    """Touches, inclusive on both ends."""
+class Box:
+    """Touches, inclusive on both ends; a plain class because building it is on the hot path."""
 
-    bid_low: int
-    bid_high: int
-    ask_low: int
-    ask_high: int
+    __slots__ = ("ask_high", "ask_low", "bid_high", "bid_low")
+
+    def __init__(self, bid_low: int, bid_high: int, ask_low: int, ask_high: int) -> None:
+        """Hold these."""
+        self.bid_low = bid_low
+        self.bid_high = bid_high
+        self.ask_low = ask_low
+        self.ask_high = ask_high
 
 
 NOWHERE: Final = Box(1, 0, 1, 0)
@@ -147,10 +151,14 @@ def _quotes_stay(entries: EntryDesk, quoting: list[Ladder], box: Box) -> bool:
     highest_bid, highest_ask = planner.in_place(box.bid_high, box.ask_high)
     if lowest_bid >= lowest_ask or highest_bid >= lowest_ask:
         return False
-    for own_ask in (lowest_ask, highest_ask):
-        if gates.market(state, highest_bid, own_ask) is not None:
+    if gates.market(state, highest_bid, lowest_ask) is not None:
+        return False
+    if gates.market(state, highest_bid, highest_ask) is not None:
+        return False
+    for ladder in quoting:  # noqa: SIM110 - on the hot path; a generator costs more
+        if not _ladder_stays(entries, ladder, box):
             return False
-    return all(_ladder_stays(entries, ladder, box) for ladder in quoting)
+    return True
 
 
 def _ladder_stays(entries: EntryDesk, ladder: Ladder, box: Box) -> bool:
@@ -158,9 +166,12 @@ def _ladder_stays(entries: EntryDesk, ladder: Ladder, box: Box) -> bool:
     for level, order in enumerate(ladder.slots):
         if order is None:
             return False
-        for bid, ask in ((box.bid_low, box.ask_low), (box.bid_high, box.ask_high)):
-            if entries.cancel_reason(order, planner.wanted(ladder, level, bid, ask)) is not None:
-                return False
+        low = planner.wanted(ladder, level, box.bid_low, box.ask_low)
+        if entries.cancel_reason(order, low) is not None:
+            return False
+        high = planner.wanted(ladder, level, box.bid_high, box.ask_high)
+        if entries.cancel_reason(order, high) is not None:
+            return False
     return True
 
 
@@ -176,14 +187,20 @@ def _exit_stays(exits: ExitDesk, box: Box) -> bool:
     patient = wanted.urgency is _PATIENT and state.mode is _RUN and not timers.stopped
     if not patient or levels.trail_from is not None:
         return False
-    corners = ((box.bid_low, box.ask_low), (box.bid_high, box.ask_high))
-    for bid, ask in corners:
-        near, far = (bid, ask) if entry is _BUY else (ask, bid)
-        view = exits.view(near, far)
-        if view is None or view.stale or not view.at_least(near, levels.stop + levels.sign):
-            return False
-        if levels.profit is not None and view.at_least(near, levels.profit):
-            return False
-        if not exits.keeps(order, break_even_plus(view)):
-            return False
-    return True
+    if entry is _BUY:
+        low, high = exits.view(box.bid_low, box.ask_low), exits.view(box.bid_high, box.ask_high)
+    else:
+        low, high = exits.view(box.ask_low, box.bid_low), exits.view(box.ask_high, box.bid_high)
+    return _stays_at(exits, order, low) and _stays_at(exits, order, high)
+
+
+def _stays_at(exits: ExitDesk, order: Working, view: View | None) -> bool:
+    """Return whether at this corner no rule but break-even+ speaks, and it keeps its order."""
+    if view is None or view.stale:
+        return False
+    near, levels = view.near, view.levels
+    if not view.at_least(near, levels.stop + levels.sign):
+        return False
+    if levels.profit is not None and view.at_least(near, levels.profit):
+        return False
+    return exits.keeps(order, break_even_plus(view))

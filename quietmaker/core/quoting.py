@@ -28,17 +28,23 @@ def wanted_price(
         own: price of our own best quote on this side, when quotes improve: a touch that is our own is
             not outbid.
     """
-    # Compared by hand: this runs several times in every decision, where `min` and `max` cost most.
+    # Each side spelled out, without `min`, `max` or a sign: this runs several times in every decision.
     if side is _BUY:
-        touch, sign, limit, shift = bid, 1, ask - 1, skew if skew > 0 else 0
+        price = bid if own == bid else bid + quote.improve_ticks
+        if price >= ask:
+            price = ask - 1
+        if skew > 0:
+            price -= skew
+        if level:
+            price -= level * max(1, bid * quote.level_spacing // PPB)
     else:
-        touch, sign, limit, shift = ask, -1, bid + 1, -skew if skew < 0 else 0
-    price = touch if own == touch else touch + sign * quote.improve_ticks
-    if (price - limit) * sign > 0:
-        price = limit
-    if level:
-        shift += level * max(1, touch * quote.level_spacing // PPB)
-    price -= sign * shift
+        price = ask if own == ask else ask - quote.improve_ticks
+        if price <= bid:
+            price = bid + 1
+        if skew < 0:
+            price -= skew
+        if level:
+            price += level * max(1, ask * quote.level_spacing // PPB)
     return price if price > 1 else 1
 
 

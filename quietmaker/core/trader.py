@@ -115,7 +115,7 @@ class Trader:
         self._closer: tuple[str, ExitReason] = ("", ExitReason.PAIRED)
         self._seen_trades: dict[str, None] = {}
         self._stopping = False
-        self._bid_low, self._bid_high, self._ask_low, self._ask_high = quiet.NOWHERE
+        self._bid_low, self._bid_high, self._ask_low, self._ask_high = 1, 0, 1, 0
         self.wake_at: int = 0
 
     # --- the hot path ---------------------------------------------------------------------------
@@ -352,13 +352,13 @@ class Trader:
         if closed:
             self._count(closed, fill)
         after = position.entry
-        self.exits.on_position()
         if after is fill.side:
             state.last_fill = state.now
             if closed:
                 self._close_round(out, flipped=True)
             if before is not after or self._round is None:
                 self._begin_round(fill.client_id, fill.at)
+        self.exits.on_position()
         self._close_round(out)
 
     def _count(self, closed: tuple[Closed, ...], fill: Fill) -> None:
@@ -378,13 +378,11 @@ class Trader:
     def _spend(self, fill: Fill) -> None:
         """Move what entries may use by what a fill took or gave."""
         state, product = self.state, self.state.product
-        value = product.notional(fill.price, fill.size)
-        cash = -EXACT.add(value, fill.fee) if fill.side is _BUY else EXACT.subtract(value, fill.fee)
         if state.funds is not None:
-            # Rounded down: what is left is never overstated.
-            state.funds += int(cash // product.tick_value) - (
-                1 if cash % product.tick_value < 0 else 0
-            )
+            value = fill.price * fill.size
+            # The fee is rounded up: what is left is never overstated.
+            paid = product.value_up(fill.fee) if fill.fee else 0
+            state.funds += -value - paid if fill.side is _BUY else value - paid
         order = state.orders.get(fill.client_id)
         own = order is None or order.intent.purpose is _ENTRY
         if state.inventory is not None and fill.side is _SELL and own:
@@ -462,11 +460,11 @@ class Trader:
     def _rest(self) -> None:
         """Work out how long, and over which touches, the decision stands."""
         box = quiet.quiet_box(self.entries, self.exits) if self.boxed else quiet.NOWHERE
-        self._bid_low, self._bid_high, self._ask_low, self._ask_high = box
+        self._bid_low, self._bid_high = box.bid_low, box.bid_high
+        self._ask_low, self._ask_high = box.ask_low, box.ask_high
         due: int = next_boundary(self.state.now)
-        for wake_at in (self.entries.wake_at(), self.exits.wake_at()):
-            due = min(due, wake_at)
-        self.wake_at = due
+        due = min(due, self.entries.wake_at())
+        self.wake_at = min(due, self.exits.wake_at())
 
     def _alert(self, kind: AlertKind, detail: str, out: list[Command]) -> None:
         out.append(

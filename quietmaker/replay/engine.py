@@ -159,22 +159,28 @@ class Engine:
         venues = [self._venues.get(symbol) for symbol in batch.symbols]
         traders = [self._traders.get(symbol) for symbol in batch.symbols]
         core, taken = self._core, 0
-        for at, index, kind, bid, bid_size, ask, ask_size, price, size, side in batch.rows():
+        symbols, kinds = batch.symbol, batch.kind
+        bids, bid_sizes, asks, ask_sizes = batch.bid, batch.bid_size, batch.ask, batch.ask_size
+        for row, at in enumerate(batch.at):
+            index = symbols[row]
             venue, trader = venues[index], traders[index]
             if venue is None or trader is None:
                 continue
             taken += 1
             if at >= self._alarm or at >= core.next_due:
                 self._enter(at)
-            if kind == KIND_QUOTE:
-                venue.on_touch(at, bid, bid_size, ask, ask_size)
+            if kinds[row] == KIND_QUOTE:
+                bid, ask = bids[row], asks[row]
+                venue.on_touch(at, bid, bid_sizes[row], ask, ask_sizes[row])
                 commands = trader.on_touch(at, bid, ask)
             else:
-                venue.on_trade(at, price, size, _SIDES[side])
+                price = batch.price[row]
+                venue.on_trade(at, price, batch.size[row], _SIDES[batch.side[row]])
                 commands = trader.on_trade(at, price)
             if commands:
                 self._do(trader, commands, at)
-            self._alarm = min(self._alarm, trader.wake_at)
+            if trader.wake_at < self._alarm:  # noqa: PLR1730 - asked on every event
+                self._alarm = trader.wake_at
         self.now = Instant(batch.at[-1])
         self.events += taken
 
