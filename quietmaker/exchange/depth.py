@@ -70,6 +70,12 @@ class Ladder:
         ordered = sorted(self.sizes.items(), key=lambda level: sign * level[0])
         return tuple((Ticks(price), Lots(size)) for price, size in ordered)
 
+    def top(self, most: int) -> list[tuple[Ticks, Lots]]:
+        """Return at most so many levels, best first, without sorting the others."""
+        sign = self._sign
+        best = heapq.nsmallest(most, (sign * price for price in self.sizes))
+        return [(Ticks(sign * key), Lots(self.sizes[sign * key])) for key in best]
+
     def _rebuild(self) -> None:
         self._heap = [self._sign * price for price in self.sizes]
         heapq.heapify(self._heap)

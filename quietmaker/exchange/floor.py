@@ -147,7 +147,7 @@ class Floor:
         if isinstance(event, TouchQuote) and venue.deep:
             return  # the book tells it
         if isinstance(event, TradePrint):
-            self.candles.on_trade(event.symbol, event.at, event.price)
+            self.candles.on_trade(event.symbol, event.at, event.price, event.size)
         elif isinstance(event, CandleBar):
             self.candles.load(event)
         self.core.apply(event)

@@ -228,6 +228,28 @@ class MatchingCore:
         """Send a cancellation at `at`. Return the ticket that its answer will carry."""
         return self._ask(self._submits.arrival(at, self._latency.cancel), client_id)
 
+    def check(self, at: int, order: Intent | MarketOrder) -> Intent | Refusal:
+        """Return an order as it would be taken now, or why not; nothing happens to it.
+
+        Everything before `at` must have happened.
+        """
+        self._now = max(self._now, at)
+        intent = order.intent if isinstance(order, MarketOrder) else order
+        venue = self._venues.get(intent.symbol)
+        if venue is None:
+            return Refusal.INVALID_PRODUCT_ID
+        if isinstance(order, MarketOrder):
+            priced = order.priced(self._products[intent.symbol], venue, self._hold_factor)
+            if isinstance(priced, Refusal):
+                return priced
+            intent = priced
+        probe = Order(intent, "", self._fees, self._hold_factor)
+        refusal = self._refuse(probe)
+        if refusal is not None:
+            return refusal
+        self.account.release(self._products[intent.symbol], probe)
+        return intent
+
     def amend(self, at: int, client_id: str, price: int, size: int) -> str | None:
         """Change an open GTC order at once; everything before `at` must have happened.
 

@@ -248,6 +248,13 @@ class Venue:
         asks = ((Ticks(self.ask), Lots(self.ask_size)),) if self.ask_size > 0 else ()
         return bids, asks
 
+    def top(self, most: int) -> tuple[list[tuple[Ticks, Lots]], list[tuple[Ticks, Lots]]]:
+        """Return at most so many displayed bids and asks, best first."""
+        if self.deep:
+            return self._bids.top(most), self._asks.top(most)
+        bids, asks = self.book()
+        return list(bids[:most]), list(asks[:most])
+
     # --- inside ---------------------------------------------------------------------------------
 
     def _touched(self, at: int) -> None:

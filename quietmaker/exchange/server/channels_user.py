@@ -12,7 +12,7 @@ from quietmaker.core.orders import TimeInForce
 from quietmaker.exchange.server.frames import UNSET_TIME, plain, rfc3339
 from quietmaker.exchange.server.records import Kind, OrderRecord, OrderStatus
 
-_TIMES_IN_FORCE: Final[Mapping[TimeInForce, str]] = {
+TIMES_IN_FORCE: Final[Mapping[TimeInForce, str]] = {
     TimeInForce.GTC: "GOOD_UNTIL_CANCELLED",
     TimeInForce.GTD: "GOOD_UNTIL_DATE_TIME",
     TimeInForce.IOC: "IMMEDIATE_OR_CANCEL",
@@ -48,7 +48,7 @@ def order_state(record: OrderRecord, *, portfolio: str) -> dict[str, str]:
         "risk_managed_by": "UNKNOWN_RISK_MANAGEMENT_TYPE",
         "status": record.status.value,
         "stop_price": "",
-        "time_in_force": _TIMES_IN_FORCE[intent.time_in_force],
+        "time_in_force": TIMES_IN_FORCE[intent.time_in_force],
         "total_fees": plain(record.fees),
         "total_value_after_fees": plain(record.after_fees),
         "trigger_status": "INVALID_ORDER_TYPE",

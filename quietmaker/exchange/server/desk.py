@@ -100,7 +100,7 @@ class Desk:
         latency: Latency,
         speed: Decimal,
         loop: bool,
-        session: str,
+        records: Records,
         audience: Audience,
     ) -> None:
         """Open the desk; nothing moves before `run`.
@@ -112,10 +112,10 @@ class Desk:
             latency: that of the core; edits take as long as orders.
             speed: seconds of the source in each second of the clock.
             loop: whether the source starts again when it ends.
-            session: makes the ids of this life of the exchange its own.
+            records: what the wire may ask for; empty.
             audience: hears what happens.
         """
-        self.records = Records(session=session)
+        self.records = records
         self.interference: Interference = Peace()
         self.floor = Floor(
             source=source,

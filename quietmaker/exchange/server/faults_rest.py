@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from quietmaker.core.units import MILLISECOND, SECOND, Instant
 from quietmaker.exchange.server.faults import Faults, Rule
@@ -27,9 +28,7 @@ _SLICE: Final = 0.25
 _CHANGES: Final = frozenset({"rest.remove", "rest.add", "rest.set"})
 
 
-def fault_middleware(
-    faults: Faults,
-) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def fault_middleware(faults: Faults) -> Middleware:
     """Return the middleware; it belongs outside of authentication and rate limits."""
 
     @web.middleware

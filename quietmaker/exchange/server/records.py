@@ -12,10 +12,11 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Final
 
 from quietmaker.core.orders import Intent, Move
@@ -24,11 +25,14 @@ from quietmaker.core.units import EXACT, ROUNDED, ZERO, Instant, Liquidity, Nano
 from quietmaker.exchange.orders import Order
 from quietmaker.ports import UserFill
 
-ENDED_KEPT: Final = 50_000
+ENDED_KEPT: Final = 20_000
 """Ended orders that can be asked for, and whose client ids are recognised."""
-FILLS_KEPT: Final = 100_000
+FILLS_KEPT: Final = 50_000
 EDITS_KEPT: Final = 5
 """As many as Coinbase shows."""
+DOLLARS: Final = frozenset({"USD", "USDC", "USDT"})
+"""Quote currencies whose volume counts as dollars."""
+_AVERAGE: Final = Decimal("1e-16")
 _NAMES: Final = uuid.UUID("6f0d5f0e-2a27-5a3e-9d38-7f0f3f5b6d10")
 
 
@@ -101,6 +105,7 @@ class FillRecord:
         number: running number, the cursor's unit.
         entry_id: unique; clients tell repeats by it.
         trade_id: unique, and not the public trade's.
+        in_quote: whether its size is listed in quote, as for orders whose size was given so.
         visible_at: from when on it is listed; a fault may delay that.
     """
 
@@ -115,6 +120,7 @@ class FillRecord:
     size: Decimal
     commission: Decimal
     liquidity: Liquidity
+    in_quote: bool
     at: Instant
     visible_at: Instant
 
@@ -198,7 +204,9 @@ class OrderRecord:
     @property
     def average(self) -> Decimal:
         """Return the average price of what executed, zero before that."""
-        return ROUNDED.divide(self.value, self.filled) if self.filled else ZERO
+        if not self.filled:
+            return ZERO
+        return ROUNDED.divide(self.value, self.filled).quantize(_AVERAGE, context=ROUNDED)
 
     @property
     def completion(self) -> Decimal:
@@ -213,17 +221,25 @@ class OrderRecord:
 
 
 class Records:
-    """All orders and fills that can be asked for."""
+    """All orders and fills that can be asked for.
+
+    Attributes:
+        volume: what was traded in dollars, for the fee tier.
+        fees: what was paid for it.
+    """
 
     def __init__(self, *, session: str) -> None:
         """Start without any; `session` makes the ids of this life of the exchange its own."""
+        self.volume = ZERO
+        self.fees = ZERO
         self._session = session
         self._numbers = 0
         self._orders: dict[str, OrderRecord] = {}
         self._by_client: dict[str, OrderRecord] = {}
         self._live: dict[str, OrderRecord] = {}
         self._ended: deque[OrderRecord] = deque()
-        self._fills: deque[FillRecord] = deque(maxlen=FILLS_KEPT)
+        self._fills: deque[FillRecord] = deque()
+        self._fills_of: dict[str, list[FillRecord]] = {}
 
     # --- queries --------------------------------------------------------------------------------
 
@@ -243,9 +259,13 @@ class Records:
         """Yield the orders that may still execute, oldest first."""
         return iter(self._live.values())
 
-    def fills(self, now: Instant) -> Iterator[FillRecord]:
-        """Yield the fills that are listed now, newest first."""
-        return (fill for fill in reversed(self._fills) if fill.visible_at <= now)
+    def fills(self, now: Instant, order_ids: Collection[str] = ()) -> Iterator[FillRecord]:
+        """Yield the fills that are listed now, newest first; only those of some orders, if any is named."""
+        found: Iterable[FillRecord] = reversed(self._fills)
+        if order_ids:
+            own = (self._fills_of.get(order_id, ()) for order_id in set(order_ids))
+            found = sorted(chain.from_iterable(own), key=_number, reverse=True)
+        return (fill for fill in found if fill.visible_at <= now)
 
     # --- changes --------------------------------------------------------------------------------
 
@@ -273,6 +293,9 @@ class Records:
         record.fees = EXACT.add(record.fees, fill.fee)
         record.fills += 1
         record.last_fill = fill.at
+        if product.quote in DOLLARS:
+            self.volume = EXACT.add(self.volume, value)
+            self.fees = EXACT.add(self.fees, fill.fee)
         self._numbers += 1
         listed = FillRecord(
             number=self._numbers,
@@ -286,10 +309,14 @@ class Records:
             size=product.size(fill.size),
             commission=fill.fee,
             liquidity=fill.liquidity,
+            in_quote=record.draft.quote_size is not None,
             at=fill.at,
             visible_at=Instant(fill.at + delay),
         )
         self._fills.append(listed)
+        self._fills_of.setdefault(record.order_id, []).append(listed)
+        if len(self._fills) > FILLS_KEPT:
+            self._forget_fill(self._fills.popleft())
         return listed
 
     def edit(self, record: OrderRecord, at: Instant) -> None:
@@ -308,6 +335,16 @@ class Records:
             if self._by_client.get(oldest.client_id) is oldest:
                 del self._by_client[oldest.client_id]
 
+    def _forget_fill(self, fill: FillRecord) -> None:
+        own = self._fills_of[fill.order_id]
+        own.remove(fill)
+        if not own:
+            del self._fills_of[fill.order_id]
+
     def uuid(self, name: str) -> str:
         """Return the UUID that the wire knows one of the core's ids by."""
         return str(uuid.uuid5(_NAMES, f"{self._session}:{name}"))
+
+
+def _number(fill: FillRecord) -> int:
+    return fill.number

@@ -83,19 +83,11 @@ def prepare(files: TlsFiles, now: Instant) -> bool:
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:
-    """Return the context that the server listens with; see `renew`."""
+    """Return the context that the server listens with."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate)
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def renew(files: TlsFiles, context: ssl.SSLContext, now: Instant) -> bool:
-    """Give a running server a new certificate if the old one is about to expire."""
-    made = prepare(files, now)
-    if made:
-        context.load_cert_chain(files.certificate)
-    return made
 
 
 def _is_good(path: Path, authority: x509.Certificate, now: datetime) -> bool:
