@@ -42,6 +42,8 @@ CHANNEL_SILENCE: Final = Nanos(10 * SECOND)
 SYMBOL_SILENCE: Final = Nanos(120 * SECOND)
 """Thin products are quiet for minutes; a book that changes nothing for longer is asked for again."""
 RESYNC_PAUSE: Final = Nanos(5 * SECOND)
+_DOWN: Final = frozenset({StaleReason.DISCONNECTED, StaleReason.NOT_ONLINE})
+"""Reasons for which a snapshot comes by itself, and only then."""
 
 
 class Line:
@@ -163,7 +165,7 @@ class Intake:
                 self._metrics.market_event(MarketKind.CANDLE, now)
                 line.slot.put_candle(event)
             case FeedLost(reason=reason):
-                line.down = reason is StaleReason.DISCONNECTED
+                line.down = reason in _DOWN
                 self._lose(line, event.symbol, reason)
             case _:
                 assert_never(event)

@@ -12,7 +12,7 @@ Rules of the wire that hold here (recorded behaviour, which contradicts the docu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from quietmaker.coinbase.fields import (
     Found,
@@ -78,14 +78,28 @@ _TICKER: Final = frozenset(
 )
 
 
+_Labelled: TypeAlias = tuple[str, Grid, Grid]
+"""Under which symbol a label is told, and the grids of its prices and sizes."""
+
+
 class MarketDecoder:
     """Decodes frames of the market-data connection. Holds no state between frames."""
 
-    def __init__(self, products: Mapping[str, Product]) -> None:
-        """Decode for these products; data of others is reported as an issue and left out."""
-        self._grids = {
-            symbol: (Grid(product.tick), Grid(product.lot)) for symbol, product in products.items()
-        }
+    def __init__(
+        self, products: Mapping[str, Product], aliases: Mapping[str, str] | None = None
+    ) -> None:
+        """Decode for these products; data of others is reported as an issue and left out.
+
+        Args:
+            products: by symbol.
+            aliases: the label under which a symbol's data comes, where that is another product. Of
+                several symbols with one label the first is told.
+        """
+        self._grids: dict[str, _Labelled] = {}
+        for symbol, product in products.items():
+            label = (aliases or {}).get(symbol, symbol)
+            known = self._grids.setdefault(label, (symbol, Grid(product.tick), Grid(product.lot)))
+            self._grids.setdefault(symbol, known)
         self._readers: dict[str, Callable[[Mapping[str, Any], Found], None]] = {
             "l2_data": self._book,
             "level2": self._book,
@@ -152,22 +166,22 @@ class MarketDecoder:
             except (KeyError, TypeError, AttributeError) as error:
                 raise RefusedError(IssueKind.MISSING_FIELD, f"{channel}: {error}") from error
 
-    def _known(self, symbol: Any, found: Found) -> tuple[Grid, Grid] | None:
-        if not isinstance(symbol, str):
+    def _known(self, label: Any, found: Found) -> _Labelled | None:
+        if not isinstance(label, str):
             raise RefusedError(IssueKind.MISSING_FIELD, "product_id")
-        grids = self._grids.get(symbol)
-        if grids is None:
-            found.note(IssueKind.UNKNOWN_PRODUCT, symbol[:64])
-        return grids
+        known = self._grids.get(label)
+        if known is None:
+            found.note(IssueKind.UNKNOWN_PRODUCT, label[:64])
+        return known
 
     def _book(self, event: Mapping[str, Any], found: Found) -> None:
         found.fields(event, frozenset({"type", "product_id", "updates"}), "l2_data event")
-        symbol = event["product_id"]
-        grids = self._known(symbol, found)
-        if grids is None:
+        known = self._known(event["product_id"], found)
+        if known is None:
             return
+        symbol = known[0]
         snapshot = is_snapshot(event)
-        changes = tuple(_levels(event["updates"], grids, found))
+        changes = tuple(_levels(event["updates"], known, found))
         if not snapshot:
             found.events.append(BookDelta(symbol=symbol, at=found.at, changes=changes))
             return
@@ -187,15 +201,15 @@ class MarketDecoder:
         history = is_snapshot(event)
         for trade in reversed(rows_of(event, "trades")):
             found.fields(trade, _TRADE, "trade")
-            symbol = trade["product_id"]
-            grids = self._known(symbol, found)
-            if grids is None:
+            known = self._known(trade["product_id"], found)
+            if known is None:
                 continue
+            symbol, ticks, lots = known
             aggressor = _AGGRESSORS.get(trade["side"])
             if aggressor is None:
                 raise RefusedError(IssueKind.UNKNOWN_SIDE, f"trade: {str(trade['side'])[:64]}")
             at = time_of(trade["time"]) if history else found.at
-            price, size = grids[0].units(trade["price"]), grids[1].units(trade["size"])
+            price, size = ticks.units(trade["price"]), lots.units(trade["size"])
             if price == 0 or size == 0:
                 raise RefusedError(IssueKind.BAD_NUMBER, f"trade: {price} ticks, {size} lots")
             into = found.history if history else found.events
@@ -210,15 +224,15 @@ class MarketDecoder:
         is_snapshot(event)
         for ticker in rows_of(event, "tickers"):
             found.fields(ticker, _TICKER, "ticker")
-            symbol = ticker["product_id"]
-            if symbol == "":
+            if ticker["product_id"] == "":
                 found.note(IssueKind.EMPTY_TICKER, "a ticker of empty strings")
                 continue
-            grids = self._known(symbol, found)
-            if grids is None or "best_bid" not in ticker:  # ticker_batch carries no touch
+            known = self._known(ticker["product_id"], found)
+            if known is None or "best_bid" not in ticker:  # ticker_batch carries no touch
                 continue
-            bid, bid_size = touch_side(ticker, "best_bid", grids)
-            ask, ask_size = touch_side(ticker, "best_ask", grids)
+            symbol = known[0]
+            bid, bid_size = touch_side(ticker, "best_bid", known[1:])
+            ask, ask_size = touch_side(ticker, "best_ask", known[1:])
             found.events.append(
                 TouchQuote(
                     symbol=symbol,
@@ -235,15 +249,15 @@ class MarketDecoder:
         is_snapshot(event)
         for candle in rows_of(event, "candles"):
             found.fields(candle, _CANDLE, "candle")
-            symbol, start = candle["product_id"], candle["start"]
-            grids = self._known(symbol, found)
-            if grids is None:
+            known, start = self._known(candle["product_id"], found), candle["start"]
+            if known is None:
                 continue
+            symbol, ticks, _ = known
             if not (isinstance(start, str) and start.isascii() and start.isdigit()):
                 raise RefusedError(IssueKind.BAD_TIME, f"candle start {str(start)[:64]!r}")
             if len(start) > 12:
                 raise RefusedError(IssueKind.BAD_TIME, f"candle start {start[:64]} is too far")
-            low, high = grids[0].units(candle["low"]), grids[0].units(candle["high"])
+            low, high = ticks.units(candle["low"]), ticks.units(candle["high"])
             if not 0 < low <= high:
                 raise RefusedError(IssueKind.BAD_NUMBER, f"candle: low {low}, high {high} ticks")
             found.events.append(
@@ -264,9 +278,9 @@ class MarketDecoder:
             if isinstance(event, dict)
         ]
         lost = tuple(
-            FeedLost(symbol=symbol, at=frame.at, reason=StaleReason.GAP)
-            for symbol in dict.fromkeys(s for s in named if isinstance(s, str))
-            if symbol in self._grids
+            FeedLost(symbol=self._grids[label][0], at=frame.at, reason=StaleReason.GAP)
+            for label in dict.fromkeys(s for s in named if isinstance(s, str))
+            if label in self._grids
         )
         return Frame(
             sequence=frame.sequence,
@@ -307,9 +321,9 @@ def _refused(sequence: int | None, channel: str, found: Found, issue: Issue) -> 
 
 
 def _levels(
-    updates: Iterable[Mapping[str, Any]], grids: tuple[Grid, Grid], found: Found
+    updates: Iterable[Mapping[str, Any]], known: _Labelled, found: Found
 ) -> Iterator[tuple[Side, Ticks, Lots]]:
-    ticks, lots = grids[0].units, grids[1].units
+    ticks, lots = known[1].units, known[2].units
     for level in updates:
         if len(level) != 4:
             found.fields(level, _LEVEL, "level")

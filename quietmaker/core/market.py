@@ -18,6 +18,7 @@ class StaleReason(Name):
     DISCONNECTED = "disconnected"
     CLOCK_SKEW = "clock_skew"
     USER_STREAM = "user_stream_lost"
+    NOT_ONLINE = "product_not_online"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
