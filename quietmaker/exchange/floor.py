@@ -142,6 +142,12 @@ class Floor:
         """Send a cancellation now. Return the ticket that its answer will carry."""
         return self.core.cancel(self.catch_up(), client_id)
 
+    def happen(self, event: MarketEvent) -> None:
+        """Let something happen in the market that the source does not tell; its time is now."""
+        self.catch_up()
+        self._take(event)
+        self._settle(event.at)
+
     def _take(self, event: MarketEvent) -> None:
         venue = self.core.symbol(event.symbol)
         if isinstance(event, TouchQuote) and venue.deep:

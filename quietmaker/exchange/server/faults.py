@@ -131,9 +131,16 @@ class Faults:
         return bool(self._families.get(family))
 
     def fire(self, family: str, subject: Mapping[str, str]) -> Iterator[Rule]:
-        """Yield the rules of a family that fire for a subject, in the order of installation."""
+        """Yield the rules of a family that fire for a subject, in the order of installation.
+
+        Of points of which one rule only can act, the first that fires does; later ones are not asked.
+        """
+        taken: set[str] = set()
         for installed in tuple(self._families.get(family, ())):
-            if installed.fires(subject):
+            point = installed.rule.point
+            if point.name not in taken and installed.fires(subject):
+                if not point.additive:
+                    taken.add(point.name)
                 yield installed.rule
 
     def first(self, point: str, subject: Mapping[str, str]) -> Rule | None:

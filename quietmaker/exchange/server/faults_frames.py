@@ -31,7 +31,7 @@ _MEGABYTE: Final = 1024 * 1024
 _GARBAGE: Final[Mapping[str, Outgoing]] = {
     "text": Text(b"\x00<html>not a frame</html>{"),
     "utf8": Text(b'{"channel":"\xff\xfe\xfd"}'),
-    "wire": Wire(b"\xff\xff\x00garbage\xff"),
+    "wire": Wire(b"\xf3\x07garbage"),  # reserved bits and a reserved opcode
 }
 
 

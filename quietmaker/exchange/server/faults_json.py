@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from quietmaker.exchange.server.faults import Rule
 
 
+_KINDS: Final = frozenset({"remove", "add", "set"})
+
+
 def changed(body: bytes, rule: Rule) -> bytes:
     """Return a JSON text after a rule of the kind remove, add or set; other kinds change nothing."""
     kind = rule.point.name.partition(".")[2]
-    field = rule.parameters.get("field", "")
+    if kind not in _KINDS:
+        return body
+    field = rule.parameters["field"]
     value = orjson.loads(body)
     match kind:
         case "remove":
             _remove(value, field)
         case "add":
             _add(value, field, rule.parameters["value"])
-        case "set":
-            _set(value, field, rule.parameters["value"])
         case _:
-            return body
+            _set(value, field, rule.parameters["value"])
     return orjson.dumps(value)
 
 

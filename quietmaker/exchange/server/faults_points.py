@@ -51,6 +51,11 @@ class Point:
         """Return what this point belongs to."""
         return self.name.partition(".")[0]
 
+    @property
+    def additive(self) -> bool:
+        """Return whether several rules of this point can act at once; otherwise the first one does."""
+        return self.name.partition(".")[2] in {"remove", "add", "set", "skew"}
+
 
 def _points(match: frozenset[str], rows: Mapping[str, tuple[str, dict[str, Any]]]) -> list[Point]:
     return [

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Middleware
+from aiohttp.typedefs import Handler, Middleware
 
 from quietmaker.core.units import MILLISECOND, SECOND, Instant
 from quietmaker.exchange.server.faults import Faults, Rule
 from quietmaker.exchange.server.faults_json import changed, truncated
 from quietmaker.exchange.server.frames import rfc3339
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ADMIN: Final = "/admin"
 BAD_GATEWAY: Final = (
@@ -25,7 +23,6 @@ BAD_GATEWAY: Final = (
 )
 TOO_MANY: Final = b'{"errors":[{"id":"rate_limit_exceeded","message":"Too many requests"}]}'
 _SLICE: Final = 0.25
-_CHANGES: Final = frozenset({"rest.remove", "rest.add", "rest.set"})
 
 
 def fault_middleware(faults: Faults) -> Middleware:
@@ -35,10 +32,9 @@ def fault_middleware(faults: Faults) -> Middleware:
     async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith(ADMIN):
             return await handler(request)
-        rules: Mapping[str, Rule] = {}
+        rules: Sequence[Rule] = ()
         if faults.active("rest"):
-            subject = await _subject(request)
-            rules = {rule.point.name: rule for rule in faults.fire("rest", subject)}
+            rules = tuple(faults.fire("rest", await _subject(request)))
         answer = await _answer(request, handler, rules)
         if faults.active("clock") and request.path.endswith("/time"):
             answer = _skewed(answer, faults)
@@ -48,8 +44,9 @@ def fault_middleware(faults: Faults) -> Middleware:
 
 
 async def _answer(
-    request: web.Request, handler: Handler, rules: Mapping[str, Rule]
+    request: web.Request, handler: Handler, fired: Sequence[Rule]
 ) -> web.StreamResponse:
+    rules = {rule.point.name: rule for rule in fired}
     if "rest.unauthorized" in rules:
         return web.Response(status=401, text="Unauthorized")
     if (rule := rules.get("rest.rate_limited")) is not None:
@@ -61,8 +58,8 @@ async def _answer(
     if broken is not None:
         return broken
     answer = await handler(request)
-    for name in _CHANGES & rules.keys():
-        _rewrite(answer, rules[name], changed)
+    for rule in fired:
+        _rewrite(answer, rule, changed)
     if (rule := rules.get("rest.truncate")) is not None:
         _rewrite(answer, rule, truncated)
     if delay is not None and delay.parameters["when"] == "after":

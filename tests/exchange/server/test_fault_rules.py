@@ -78,6 +78,18 @@ def test_a_removed_rule_fires_no_more() -> None:
     assert fired(faults, 1) == [False]
 
 
+def test_of_one_point_the_first_rule_that_fires_acts_and_the_next_waits_its_turn() -> None:
+    faults = rules({"point": "ws.gap", "count": 1}, {"point": "ws.gap"}, {"point": "ws.drop"})
+    points = [[rule.point.name for rule in faults.fire("ws", {})] for _ in range(2)]
+    assert points == [["ws.gap", "ws.drop"]] * 2
+    assert [rule.fired for rule in faults.installed()] == [1, 1, 2]
+
+
+def test_changes_of_several_fields_act_together() -> None:
+    bodies = [{"point": "ws.set", "parameters": {"field": field}} for field in ("a", "b")]
+    assert len(tuple(rules(*bodies).fire("ws", {}))) == 2
+
+
 def test_asking_for_one_point_leaves_the_others_alone() -> None:
     faults = rules({"point": "order.die", "count": 1}, {"point": "order.unsettled", "count": 1})
     assert faults.first("order.unsettled", {}) is not None
