@@ -8,7 +8,6 @@ import orjson
 
 from quietmaker.exchange.server.faults import Rule
 
-
 _KINDS: Final = frozenset({"remove", "add", "set"})
 
 
