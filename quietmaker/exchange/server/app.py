@@ -17,6 +17,7 @@ from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.matching import MatchingCore
 from quietmaker.exchange.models import FillModel
 from quietmaker.exchange.server import tls
+from quietmaker.exchange.server.admin import Admin
 from quietmaker.exchange.server.auth import Authenticator
 from quietmaker.exchange.server.catalogue import Recorded, merge
 from quietmaker.exchange.server.connection import Limits
@@ -62,6 +63,7 @@ class ServerSettings:
         rates: how often clients may ask.
         sockets: what socket clients may ask and cost.
         market_client_id: whether frames of the market endpoint carry ``client_id``.
+        admin: whether faults, state and market can be reached under ``/admin``, on loopback.
     """
 
     folder: Path
@@ -76,6 +78,7 @@ class ServerSettings:
     rates: Rates
     sockets: Limits
     market_client_id: bool
+    admin: bool
 
 
 class ExchangeServer:
@@ -176,7 +179,7 @@ class ExchangeServer:
             private=RateLimiter(rate=settings.rates.private, clock=clock),
             public=RateLimiter(rate=settings.rates.public, clock=clock),
         )
-        self._listeners = Listeners(self._application(gate), tls=self._tls)
+        self._listeners = Listeners(self._application(gate, admin=settings.admin), tls=self._tls)
 
     async def open(self, *, host: str, port: int, tls_port: int) -> Addresses:
         """Listen.
@@ -198,7 +201,7 @@ class ExchangeServer:
         """Stop listening and close every connection."""
         await self._listeners.close()
 
-    def _application(self, gate: Gate) -> web.Application:
+    def _application(self, gate: Gate, *, admin: bool) -> web.Application:
         app = web.Application(
             middlewares=[in_words, fault_middleware(self.faults)], client_max_size=GREATEST_BODY
         )
@@ -207,6 +210,9 @@ class ExchangeServer:
         for path in MARKET_PATHS:
             app.router.add_get(path, socket_handler(self.hub, Endpoint.MARKET, verify))
         app.router.add_get(USER_PATH, socket_handler(self.hub, Endpoint.USER, verify))
+        if admin:
+            desk = Admin(desk=self.desk, hub=self.hub, faults=self.faults, tally=self.tally)
+            app.router.add_routes(desk.routes())
         return app
 
     async def _watch_keys(self) -> None:

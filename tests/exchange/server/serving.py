@@ -215,10 +215,9 @@ def _build(limits: Limits) -> tuple[Served, web.Application]:
         latency=INSTANT,
         speed=Decimal(1),
         loop=False,
-        session="test",
+        records=house.records,
         audience=hub,
     )
-    house.records = desk.records
     desk.interference = OrderFaults(faults)
     served = Served(hub=hub, desk=desk, faults=faults, tally=tally, loop=asyncio.get_running_loop())
     app = web.Application(middlewares=[fault_middleware(faults)])
