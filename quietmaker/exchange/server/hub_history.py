@@ -43,7 +43,11 @@ class History:
     def on_trade(self, at: Instant, price: Ticks, size: Lots, aggressor: Side) -> PublicTrade:
         """Take a trade and return it as the public hears of it."""
         trade = PublicTrade(
-            trade_id=self._next, at=at, price=price, size=size, maker=aggressor.opposite
+            trade_id=self._next,
+            at=Instant(at // 1_000 * 1_000),  # the engine's times are in microseconds
+            price=price,
+            size=size,
+            maker=aggressor.opposite,
         )
         self._next += 1
         self._trades.appendleft(trade)

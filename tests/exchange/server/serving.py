@@ -1,7 +1,4 @@
-"""The sockets, the faults and the admin endpoint as a server of their own, for real clients.
-
-REST is stood in for by two handlers: what is tested here is what happens around them.
-"""
+"""The exchange's server in a thread, with a market by hand, for real clients."""
 
 from __future__ import annotations
 
@@ -9,31 +6,32 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 import urllib3
 import websocket
-from aiohttp import web
 
+from quietmaker.coinbase.auth import ApiKey, Signer
+from quietmaker.core.units import Nanos
 from quietmaker.exchange.latency import INSTANT
-from quietmaker.exchange.server.admin import Admin
+from quietmaker.exchange.models import FILL_MODELS
 from quietmaker.exchange.server.admin_market import ManualMarket
+from quietmaker.exchange.server.app import ExchangeServer, ServerSettings
+from quietmaker.exchange.server.catalogue import Recorded
 from quietmaker.exchange.server.connection import Limits
-from quietmaker.exchange.server.connection_requests import Endpoint
-from quietmaker.exchange.server.connection_socket import run_ticks, socket_handler
-from quietmaker.exchange.server.desk import Desk
-from quietmaker.exchange.server.faults import Faults
-from quietmaker.exchange.server.faults_orders import OrderFaults
-from quietmaker.exchange.server.faults_rest import fault_middleware
-from quietmaker.exchange.server.hub import Hub
+from quietmaker.exchange.server.keys import Permissions, new_key
+from quietmaker.exchange.server.limits import Rates
 from quietmaker.exchange.server.monitor import Tally
+from quietmaker.exchange.server.records import OrderRecord
 from supervisors.clock import SystemClock
-from tests.exchange.server.hubs import GOOD, House
-from tests.exchange.support import PRODUCT, SYMBOL, make_core
+from tests.exchange.support import BALANCES, FEES, PRODUCT, SYMBOL
 
+USDC = "TNSR-USDC"
 TIMEOUT = 10.0
 BASE = "/api/v3/brokerage"
 BOOK = {
@@ -46,13 +44,12 @@ BOOK = {
 class Served:
     """A running server."""
 
-    hub: Hub
-    desk: Desk
-    faults: Faults
-    tally: Tally
+    server: ExchangeServer
+    signer: Signer
     loop: asyncio.AbstractEventLoop
+    authority: Path
     port: int = 0
-    placed: list[dict[str, Any]] = field(default_factory=list)
+    tls_port: int = 0
     peers: list[Peer] = field(default_factory=list)
     http: urllib3.PoolManager = field(
         default_factory=lambda: urllib3.PoolManager(retries=False, timeout=TIMEOUT)
@@ -77,6 +74,9 @@ class Served:
     ) -> urllib3.BaseHTTPResponse:
         """Ask over HTTP; return the answer itself."""
         data = None if body is None else orjson.dumps(body)
+        host = f"127.0.0.1:{self.port}"
+        token = self.signer.rest(method, host, path.partition("?")[0])
+        headers = {"Authorization": f"Bearer {token}", **(headers or {})}
         url = f"http://127.0.0.1:{self.port}{path}"
         return self.http.request(method, url, body=data, headers=headers, timeout=timeout)
 
@@ -94,6 +94,42 @@ class Served:
         """Let a trade happen."""
         said = {"price": price, "size": size, "aggressor": aggressor}
         self.market({"product": SYMBOL, "trade": said})
+
+    @property
+    def orders(self) -> list[OrderRecord]:
+        """Return all orders of the exchange, newest first."""
+        found: list[OrderRecord] = self.on_loop(
+            lambda: list(self.server.desk.records.newest_first())
+        )
+        return found
+
+    def place(
+        self,
+        client_id: str,
+        *,
+        side: str = "BUY",
+        price: str = "0.1",
+        size: str = "5",
+        symbol: str = SYMBOL,
+    ) -> str:
+        """Place a post-only order and return its id."""
+        variant = {"base_size": size, "limit_price": price, "post_only": True}
+        body = {
+            "client_order_id": client_id,
+            "product_id": symbol,
+            "side": side,
+            "order_configuration": {"limit_limit_gtc": variant},
+        }
+        status, answer = self.ask("POST", f"{BASE}/orders", body)
+        assert status == 200, answer
+        assert answer["success"], answer
+        order_id: str = answer["success_response"]["order_id"]
+        return order_id
+
+    def order(self, order_id: str) -> dict[str, Any]:
+        """Return an order as REST tells it."""
+        row: dict[str, Any] = self.ask("GET", f"{BASE}/orders/historical/{order_id}")[1]["order"]
+        return row
 
     def on_loop(self, call: Callable[[], Any]) -> Any:
         """Run a call on the server's loop and return what it returns."""
@@ -160,94 +196,72 @@ class Peer:
 @contextmanager
 def serve(limits: Limits | None = None) -> Iterator[Served]:
     """Run a server in a thread of its own, on a free port, with a market by hand."""
-    ready: threading.Event = threading.Event()
+    ready = threading.Event()
     stop = asyncio.Event()
     holder: list[Served] = []
 
-    async def main() -> None:
-        served, app = _build(limits or Limits(connections=0, messages=0))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        served.port = runner.addresses[0][1]
-        tasks = [asyncio.create_task(run_ticks(served.hub)), asyncio.create_task(served.desk.run())]
+    async def main(folder: Path) -> None:
+        served = _build(folder, limits or Limits(connections=0, messages=0))
+        addresses = await served.server.open(host="127.0.0.1", port=0, tls_port=0)
+        served.port, served.tls_port = addresses.port, addresses.tls_port
+        running = asyncio.create_task(served.server.run())
         holder.append(served)
         ready.set()
         await stop.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await runner.cleanup()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await served.server.close()
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()), name="exchange-under-test")
-    thread.start()
-    assert ready.wait(TIMEOUT)
-    served = holder[0]
-    try:
-        served.market(BOOK)
-        yield served
-    finally:
-        served.hang_up()
-        served.http.clear()
-        served.loop.call_soon_threadsafe(stop.set)
-        thread.join(TIMEOUT)
-        assert not thread.is_alive()
-
-
-def _build(limits: Limits) -> tuple[Served, web.Application]:
-    clock, faults, tally = SystemClock(), Faults(seed=1), Tally()
-    core = make_core(latency=INSTANT)
-    house = House(core=core)
-    hub = Hub(
-        house=house,
-        clock=clock,
-        faults=faults,
-        limits=limits,
-        seed=1,
-        market_client_id=False,
-        monitor=tally,
-    )
-    desk = Desk(
-        source=ManualMarket({SYMBOL: PRODUCT}),
-        core=core,
-        clock=clock,
-        latency=INSTANT,
-        speed=Decimal(1),
-        loop=False,
-        records=house.records,
-        audience=hub,
-    )
-    desk.interference = OrderFaults(faults)
-    served = Served(hub=hub, desk=desk, faults=faults, tally=tally, loop=asyncio.get_running_loop())
-    app = web.Application(middlewares=[fault_middleware(faults)])
-    for path, endpoint in (
-        ("/", Endpoint.MARKET),
-        ("/ws", Endpoint.MARKET),
-        ("/user", Endpoint.USER),
-    ):
-        app.router.add_get(path, socket_handler(hub, endpoint, _verify))
-    app.router.add_get(f"{BASE}/time", _time)
-    app.router.add_post(f"{BASE}/orders", _orders(served))
-    app.router.add_routes(Admin(desk=desk, hub=hub, faults=faults, tally=tally).routes())
-    return served, app
-
-
-async def _verify(token: str) -> bool:
-    return token == GOOD
-
-
-async def _time(request: web.Request) -> web.Response:
-    body = {"iso": "2026-09-30T02:37:29Z", "epochSeconds": "1790735849"}
-    return web.json_response(body | {"epochMillis": "1790735849298"})
-
-
-def _orders(served: Served) -> Callable[[web.Request], Any]:
-    async def handle(request: web.Request) -> web.Response:
-        body = await request.json()
-        served.placed.append(body)
-        return web.json_response(
-            {"success": True, "success_response": {"client_order_id": body["client_order_id"]}}
+    with TemporaryDirectory() as folder:
+        thread = threading.Thread(
+            target=lambda: asyncio.run(main(Path(folder))), name="exchange-under-test"
         )
+        thread.start()
+        assert ready.wait(TIMEOUT)
+        served = holder[0]
+        try:
+            served.market(BOOK)
+            yield served
+        finally:
+            served.hang_up()
+            served.http.clear()
+            served.loop.call_soon_threadsafe(stop.set)
+            thread.join(TIMEOUT)
+            assert not thread.is_alive()
 
-    return handle
+
+def _build(folder: Path, limits: Limits) -> Served:
+    clock = SystemClock()
+    keys = folder / "keys"
+    key = new_key(keys, name="test", ed25519_key=False, permissions=Permissions())
+    server = ExchangeServer(
+        ServerSettings(
+            folder=folder,
+            balances={**BALANCES, "USDC": Decimal(500)},
+            fees=FEES,
+            model=FILL_MODELS["touch"],
+            latency=INSTANT,
+            seed=1,
+            speed=Decimal(1),
+            warmup=Nanos(0),
+            loop=False,
+            rates=Rates(private=0, public=0),
+            sockets=limits,
+            market_client_id=False,
+            admin=True,
+        ),
+        source=ManualMarket({SYMBOL: PRODUCT}),
+        recorded=Recorded(
+            rows={},
+            products={USDC: replace(PRODUCT, symbol=USDC, quote="USDC")},
+            aliases={USDC: SYMBOL},
+        ),
+        clock=clock,
+        tally=Tally(),
+    )
+    return Served(
+        server=server,
+        signer=Signer(ApiKey.load(key), clock),
+        loop=asyncio.get_running_loop(),
+        authority=folder / "ca.pem",
+    )

@@ -9,7 +9,6 @@ import pytest
 
 from quietmaker.exchange.server.admin import _is_local
 from quietmaker.exchange.server.faults_points import POINTS
-from tests.exchange.server.hubs import GOOD
 from tests.exchange.server.serving import BOOK, Served, serve
 from tests.exchange.support import SYMBOL
 
@@ -57,7 +56,7 @@ def test_every_point_is_told(served: Served) -> None:
 
 def test_state_tells_orders_balances_and_connections(served: Served) -> None:
     peer = served.connect("/user")
-    peer.subscribe("user", jwt=GOOD)
+    peer.subscribe("user", jwt=served.signer.socket())
     state = served.ask("GET", "/admin/state")[1]
     assert state["orders"] == []
     assert state["fills"] == 0

@@ -16,7 +16,6 @@ import websocket
 
 from quietmaker.core.units import SECOND, Nanos
 from quietmaker.exchange.server.connection import Limits
-from tests.exchange.server.hubs import GOOD, USER_ID
 from tests.exchange.server.serving import TIMEOUT, Served, serve
 from tests.exchange.support import SYMBOL
 
@@ -42,7 +41,7 @@ def test_the_market_endpoint_serves_all_channels_in_one_sequence(served: Served,
     frames = []
     for channel in ("heartbeats", "level2", "market_trades", "ticker", "candles", "status"):
         frames += peer.subscribe(channel, SYMBOL)
-    frames += peer.subscribe("user", jwt=GOOD)
+    frames += peer.subscribe("user", jwt=served.signer.socket())
     served.trade()
     served.market({"product": SYMBOL, "levels": [["bid", "0.101", "5"]]})
     seen: set[str] = set()
@@ -56,9 +55,9 @@ def test_the_market_endpoint_serves_all_channels_in_one_sequence(served: Served,
 
 def test_the_user_endpoint_tells_a_snapshot_then_acknowledges(served: Served) -> None:
     peer = served.connect("/user")
-    snapshot, ack = peer.subscribe("user", jwt=GOOD)
+    snapshot, ack = peer.subscribe("user", jwt=served.signer.socket())
     assert snapshot["events"][0]["orders"] == []
-    assert ack["events"][0]["subscriptions"] == {"user": [USER_ID]}
+    assert ack["events"][0]["subscriptions"] == {"user": [served.server.house.user_id]}
     assert ack["client_id"] == ""
 
 
@@ -185,7 +184,9 @@ def test_a_client_that_does_not_read_is_broken_off_and_stalls_nobody(
         trader = threading.Thread(target=flood, args=(served, stop))
         trader.start()
         told = 0
-        while not served.on_loop(lambda: served.tally.counts.get(("sockets_closed", ending))):
+        while not served.on_loop(
+            lambda: served.server.tally.counts.get(("sockets_closed", ending))
+        ):
             for _ in range(200):
                 live.receive()
             told += 200
