@@ -51,6 +51,7 @@ class Line:
 
     Attributes:
         heard: monotonic time of its latest event.
+        deep: a book was told; from then on only a book counts, and a mere touch heals nothing.
         lost: why the book cannot be trusted, None when it can.
         down: the source says that nothing will come until it reconnects; silence is then no news.
         quote: the latest touch that can be trusted, None before the first and after a loss.
@@ -172,7 +173,6 @@ class Intake:
 
     def _lose(self, line: Line, symbol: str, reason: StaleReason) -> None:
         line.book.lose(reason)
-        line.deep = False
         line.quote = None
         if line.lost is not reason:
             line.lost = reason

@@ -132,6 +132,23 @@ def test_touches_of_a_symbol_with_depth_are_passed_over() -> None:
     assert second.bid == 100
 
 
+def test_a_mere_touch_does_not_heal_a_book_that_was_lost() -> None:
+    rig = Rig()
+    quote = TouchQuote(
+        symbol="A-USD",
+        at=Instant(3),
+        bid=Ticks(90),
+        bid_size=Lots(1),
+        ask=Ticks(99),
+        ask_size=Lots(1),
+    )
+    lost = FeedLost(symbol="A-USD", at=Instant(2), reason=StaleReason.GAP)
+    rig.market(snapshot("A-USD", 1), lost, quote)
+    assert rig.standing() is StaleReason.GAP
+    rig.market(snapshot("A-USD", 4))
+    assert isinstance(rig.standing(), TouchChanged)
+
+
 def test_a_crossed_book_is_told_before_it_is_asked_for_and_heals_with_its_snapshot() -> None:
     rig = Rig()
     slot, asked_after = rig.slots["A-USD"], []
