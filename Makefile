@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := quietmaker actors supervisors tests bench
+SOURCES := quietmaker actors supervisors tests bench setup.py
 ARGS ?=
 
 .PHONY: run test install lint bench bench-compiled fmt docs clean
@@ -37,7 +37,8 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 bench: install
-	@for each in replay ledger calibrate compiled; do $(BIN)/python -m bench.$$each || exit 1; done
+	@$(BIN)/python -m bench.replay && $(BIN)/python -m bench.replay --interpreted
+	@for each in ledger calibrate; do $(BIN)/python -m bench.$$each || exit 1; done
 
 fmt: install
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true

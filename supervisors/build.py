@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from quietmaker import __version__
+from quietmaker.core import trader
 
 VARIABLE: Final = "QUIETMAKER_REVISION"
 """Set by the container image, which carries no repository."""
@@ -16,6 +17,11 @@ UNKNOWN: Final = "unknown"
 def version() -> str:
     """Return the version of the program."""
     return __version__
+
+
+def compiled() -> bool:
+    """Return whether the trading core runs compiled, as a wheel built beside a C compiler holds it."""
+    return not str(trader.__file__).endswith(".py")
 
 
 def revision(env: Mapping[str, str], root: Path | None = None) -> str:

@@ -25,6 +25,7 @@ from quietmaker.replay.report import as_data, as_rows
 from quietmaker.replay.session import Progress as Told
 from quietmaker.replay.session import models_for, run
 from quietmaker.settings import Settings
+from supervisors import build
 from supervisors.commands.options import (
     config_options,
     json_option,
@@ -103,6 +104,7 @@ def replay(
         "config_sha": settings.sha256,
         "seed": setup.seed,
         "without": sorted(without),
+        "compiled": build.compiled(),
         "issues": _issues(source),
         **as_data(outcome),
     }

@@ -19,8 +19,12 @@ def version(as_json: bool) -> None:
         "version": build.version(),
         "revision": build.revision(os.environ),
         "python": platform.python_version(),
+        "compiled": build.compiled(),
     }
     if as_json:
         write_json(shown)
     else:
-        click.echo(f"quietmaker {shown['version']} ({shown['revision']}), Python {shown['python']}")
+        core = "compiled" if shown["compiled"] else "interpreted"
+        click.echo(
+            f"quietmaker {shown['version']} ({shown['revision']}), Python {shown['python']}, {core} core"
+        )
