@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -142,3 +144,12 @@ def test_every_point_can_be_installed_as_it_is() -> None:
     for name, point in POINTS.items():
         parameters = {"field": "price"} if "field" in point.parameters else {}
         assert parse_rule({"point": name, "parameters": parameters}).point is point
+
+
+def test_the_documentation_names_every_point_with_its_defaults() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "paper-exchange.md").read_text(encoding="utf-8")
+    for point in POINTS.values():
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| `{point.name}` |")]
+        assert point.meaning in row
+        for key, value in point.parameters.items():
+            assert f"`{key}`: `{json.dumps(value)}`" in row
