@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from quietmaker.core.units import MILLISECOND, Side
+from quietmaker.core.market import TradePrint
+from quietmaker.core.units import MILLISECOND, Lots, Side, Ticks
 from quietmaker.exchange.server.connection_requests import Endpoint
 from quietmaker.exchange.server.frames import rfc3339
 from quietmaker.exchange.server.records import OrderStatus
-from tests.exchange.server.hubs import GOOD, NOW, Client, Rig
+from tests.exchange.server.hubs import GOOD, NOW, USDC, Client, Rig
 from tests.exchange.support import OTHER, SYMBOL
 
 MICROS = rfc3339(NOW // 1000 * 1000)
@@ -131,6 +132,28 @@ def test_a_lost_market_falls_silent_and_comes_back_with_a_snapshot() -> None:
     assert levels(snapshot) == [("bid", "0.09", "1"), ("offer", "0.11", "1")]
 
 
+def test_levels_of_a_lost_market_are_not_told_before_its_snapshot() -> None:
+    rig = Rig()
+    client = rig.client()
+    client.subscribe("level2", SYMBOL)
+    rig.lose()
+    rig.delta((Side.BUY, 90, 10), (Side.SELL, 95, 10))
+    rig.pass_time(0.1)
+    assert client.frames() == []
+
+
+def test_the_market_of_an_alias_is_told_once_by_its_product() -> None:
+    rig = Rig()
+    client = rig.client()
+    client.subscribe("ticker", SYMBOL)
+    rig.trade(101, 1)
+    rig.hub.market(
+        TradePrint(symbol=USDC, at=rig.now, price=Ticks(101), size=Lots(1), aggressor=Side.BUY),
+        rig.house.core.symbol(SYMBOL),
+    )
+    assert len(client.frames()) == 1
+
+
 def test_a_product_that_the_market_does_not_play_has_an_empty_snapshot() -> None:
     client = Rig().client()
     for channel, key in (
@@ -173,6 +196,17 @@ def test_a_trade_snapshot_has_the_latest_100_newest_first() -> None:
     assert sizes == list(range(130, 30, -1))
     ids = [int(row["trade_id"]) for row in event["trades"]]
     assert ids == list(range(ids[0], ids[0] - 100, -1))
+
+
+def test_a_trade_of_the_snapshot_is_not_told_again() -> None:
+    rig = Rig()
+    old, new = rig.client(), rig.client()
+    old.subscribe("market_trades", SYMBOL)
+    rig.trade(101, 1)
+    assert len(new.subscribe("market_trades", SYMBOL)[0]["events"][0]["trades"]) == 1
+    rig.pass_time(0.3)
+    assert new.frames() == []
+    assert len(events(old, "market_trades")) == 1
 
 
 # --- tickers and candles ------------------------------------------------------------------------
