@@ -122,14 +122,14 @@ class Session:
         line = self._take()
         if line is not None:
             try:
-                return self._over(line, message)
+                return self._over(line, message, kept=True)
             except NotSentError:
                 pass  # it had just been closed: a new one, since nothing has left
-        return self._over(self._open(), message)
+        return self._over(self._open(), message, kept=False)
 
-    def _over(self, line: _Line, message: bytes) -> Answer:
+    def _over(self, line: _Line, message: bytes, *, kept: bool) -> Answer:
         try:
-            answer = line.exchange(message, self._timeouts.read)
+            answer = line.exchange(message, self._timeouts.read, kept=kept)
         except BaseException:
             line.close()
             raise
@@ -194,7 +194,6 @@ class _Line:
         self._poll.register(sock, select.POLLIN)
         self.used = clock.monotonic()
         self.usable = True
-        self._fresh = True
 
     def is_open(self) -> bool:
         """Return whether the server has not closed it; whatever else it says unasked is a fault."""
@@ -209,8 +208,8 @@ class _Line:
             return False
         return False
 
-    def exchange(self, message: bytes, patience: Nanos) -> Answer:
-        fresh, self._fresh = self._fresh, False
+    def exchange(self, message: bytes, patience: Nanos, *, kept: bool) -> Answer:
+        """Send a request and read its answer; `kept` when the connection was not made for it."""
         incoming = _Incoming(self._sock, self._clock, patience)
         self._give(message, patience)
         reader = _Reader(incoming)
@@ -218,7 +217,7 @@ class _Line:
             answer, self.usable = _read(reader)
         except (OSError, HTTPException, ValueError) as error:
             silent = not incoming.heard and not isinstance(error, TimeoutError)
-            raise _lost(error, stale=silent and not fresh) from error
+            raise _lost(error, stale=silent and kept) from error
         incoming.over = True
         if reader.peek(1) or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
             self.usable = False  # what follows an answer unasked must not become the next answer

@@ -221,6 +221,13 @@ def test_every_form_of_body_is_read(stub: Stub, session: Opener, data: bytes) ->
     assert get(session(stub.url)).body == b"abcde"
 
 
+def test_hints_before_an_answer_do_not_shift_the_answers(stub: Stub, session: Opener) -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    stub.script.append(Raw(data=hint + b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1"))
+    with pytest.raises(LostError, match="status 103"):
+        get(session(stub.url))
+
+
 def test_a_large_answer_is_read_whole(stub: Stub, session: Opener) -> None:
     body = bytes(range(256)) * 20_000
     stub.script.append(Reply(body=body))

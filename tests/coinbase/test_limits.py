@@ -157,6 +157,12 @@ def _date(moment: int) -> str:
     return formatdate(moment, usegmt=True)
 
 
+def test_after_a_refusal_the_bucket_begins_empty() -> None:
+    r = Rig(share=0)
+    r.clock.advance(int(r.limits.refused(Pool.PRIVATE, {})))
+    assert r.taken() == 3
+
+
 def test_repeated_refusals_wait_longer_each_time_until_one_is_answered() -> None:
     r = Rig()
     waits = [r.limits.refused(Pool.PRIVATE, {}) / SECOND for _ in range(4)]

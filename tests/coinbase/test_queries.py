@@ -325,6 +325,16 @@ def test_an_order_of_unknown_id_is_found_among_those_created_since() -> None:
         assert len(r.stub.asked(LIST)) == 2  # by now its id is known
 
 
+def test_an_order_id_that_is_anothers_by_now_is_looked_for_among_all() -> None:
+    with rig() as r:
+        r.exchange.learn("qm1", "o-1")
+        r.stub.route("GET", "/orders/historical/o-1", answer({"order": order_row("o-1", "qm2")}))
+        r.stub.route("GET", LIST, listed(order_row("o-3", "qm1")))
+        report = r.exchange.order("qm1", since=AT)
+        assert report is not None
+        assert report.order_id == "o-3"
+
+
 @pytest.mark.parametrize(
     "gone",
     [
@@ -583,6 +593,15 @@ def test_the_executions_of_some_orders_are_asked_for_by_fifty() -> None:
         assert len(told) == 60
         assert len(r.stub.asked(FILLS)) == 2
         assert r.exchange.fills_of([]) == ()
+
+
+def test_pages_of_executions_end_when_nothing_new_comes() -> None:
+    with rig() as r:
+        r.exchange.learn("qm1", "o-1")
+        number = iter(range(99))
+        r.stub.route("GET", FILLS, lambda _: filled(fill_row(), cursor=f"c{next(number)}"))
+        assert len(r.exchange.fills(AT)) == 1
+        assert len(r.stub.asked(FILLS)) == 2
 
 
 def test_pages_of_executions_that_go_round_in_a_circle_are_an_error() -> None:

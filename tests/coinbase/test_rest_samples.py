@@ -81,7 +81,7 @@ def test_the_rates_the_clock_and_the_candles_of_the_samples() -> None:
     assert read_time(sample("rest_time.recorded.json")) == 1_790_735_849_298_000_000
     hours = sample("rest_candles.recorded.json")["candles"]
     bars = [read_candle(row, BTC, Instant(1_800_000_000 * SECOND)) for row in hours]
-    assert [bar.low for bar in bars] == [6_605_514, 6_585_727]
+    assert [bar.low for bar in bars] == [6_605_514, 6_585_735]
 
 
 def test_the_products_of_the_samples() -> None:

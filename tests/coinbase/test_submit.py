@@ -12,8 +12,9 @@ import pytest
 from quietmaker.coinbase.limits import RateLimits
 from quietmaker.core.orders import Purpose, TimeInForce
 from quietmaker.core.units import SECOND, Instant, Nanos, Side
+from quietmaker.errors import WireError
 from quietmaker.ports import Accepted, Mismatched, Rejected, SubmitOutcome, Unknown
-from tests.coinbase.rig import KEY, Rig, intent, rig, success
+from tests.coinbase.rig import KEY, Rig, intent, order_row, rig, success
 from tests.coinbase.stub import Action, Drop, Hang, Raw, Reply, Request, Reset, Script, answer
 
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
@@ -478,6 +479,34 @@ def test_a_kept_connection_closed_under_the_request_is_no_double_and_no_unknown(
         _, second, third = r.stub.asked("/orders")
         assert second.body == third.body
         assert second.connection != third.connection
+
+
+def test_an_order_is_sent_again_once_even_when_every_kept_connection_is_closed() -> None:
+    with rig() as r:
+        r.exchange.time()
+        r.stub.script.extend([Drop(), Drop(), Drop()])
+        assert isinstance(r.exchange.submit(intent()), Unknown)
+        assert len(r.stub.asked("/orders")) == 2
+
+
+def test_half_an_answer_on_a_kept_connection_is_no_reason_to_send_again() -> None:
+    with rig() as r:
+        warmed(r)
+        r.stub.script.extend([Raw(data=b"HTTP/1.1 200 OK\r\nContent-Le"), taken])
+        assert isinstance(r.exchange.submit(intent()), Unknown)
+        assert len(r.stub.asked("/orders")) == 2
+
+
+def test_p2_the_order_that_was_named_instead_is_not_found_to_be_ours_later() -> None:
+    with rig() as r:
+        r.stub.script.append(changed(success_response__side="SELL"))
+        meant = intent()
+        assert isinstance(r.exchange.submit(meant), Mismatched)
+        other = order_row("o-1", meant.client_id, side="SELL")
+        page = answer({"orders": [other], "has_next": False})
+        r.stub.route("GET", "/orders/historical/batch", page)
+        with pytest.raises(WireError, match="another order of this client id"):
+            r.exchange.order(meant.client_id, since=meant.decided_at)
 
 
 def test_a_refusal_after_a_request_that_may_have_arrived_says_nothing() -> None:
