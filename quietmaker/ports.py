@@ -38,8 +38,8 @@ class SourceInfo:
     """What a source says of itself.
 
     Attributes:
-        name: file name or ``synthetic``.
-        kind: ``synthetic``, ``coinbase-ws``, ``binance-combined`` or ``parquet``.
+        name: file name, ``synthetic`` or ``manual``.
+        kind: ``synthetic``, ``manual``, ``coinbase-ws``, ``binance-combined`` or ``parquet``.
         products: one per symbol, in the order of first appearance.
         inferred: symbols whose increments were inferred from the data, with the statement to print.
     """

@@ -15,6 +15,7 @@ from quietmaker.core.product import Product
 from quietmaker.errors import SourceError
 from quietmaker.market.binance import BinanceRecording, split_line
 from quietmaker.market.files import PARQUET, head, lines
+from quietmaker.market.manual import ManualMarket
 from quietmaker.market.protocols import Frames
 from quietmaker.market.recording import Catalogue, RecordedSource, Recording, same_grid
 from quietmaker.market.report import Report
@@ -23,6 +24,7 @@ from quietmaker.market.synthetic import SyntheticMarket
 from quietmaker.ports import MarketSource, SourceInfo
 
 SYNTHETIC: Final = "synthetic"
+MANUAL: Final = "manual"
 _LOOK_LINES: Final = 50
 _KNOWN: Final = (
     "known are: Coinbase Advanced Trade sessions (JSON lines), Binance combined streams "
@@ -41,9 +43,11 @@ def open_source(
     """Open a market.
 
     Args:
-        spec: ``synthetic``, a file, or several files, whose events are merged in order of time.
+        spec: ``synthetic``, ``manual``, a file, or several files, whose events are merged in order
+            of time.
         decoders: the meaning of recorded raw frames.
-        products: products for symbols that a recording does not state, such as the configured ones.
+        products: products for symbols that a recording does not state, such as the configured ones;
+            all those of a manual market.
         symbols: the symbols to read; None for all. ``BTCUSDT`` finds ``BTC-USDT``.
         seed: of the synthetic market.
 
@@ -52,6 +56,8 @@ def open_source(
     """
     if spec == SYNTHETIC:
         return SyntheticMarket(seed=seed, symbols=None if symbols is None else tuple(symbols))
+    if spec == MANUAL:
+        return ManualMarket(products or {})
     paths = [Path(spec)] if isinstance(spec, str | Path) else [Path(item) for item in spec]
     if not paths:
         raise SourceError("no market source given; name a recording or 'synthetic'")

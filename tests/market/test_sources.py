@@ -16,6 +16,7 @@ from quietmaker.errors import SourceError
 from quietmaker.market.files import read_all
 from quietmaker.market.sources import MergedSource, merge, open_source
 from quietmaker.ports import MarketSource, SourceInfo
+from tests.exchange.support import PRODUCT
 from tests.market.shared import PRODUCTS, frame, product, shared, trade
 from tests.market.test_binance import line
 from tests.market.test_binance import trade as binance_trade
@@ -151,3 +152,15 @@ def test_a_whole_file_is_decompressed_or_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="in the middle of its gzip data"):
         read_all(path)
     assert read_all(shared(PRODUCTS)).startswith(b'{"products"')
+
+
+def test_a_manual_market_has_the_given_products_and_no_events() -> None:
+    products = {"TNSR-USD": PRODUCT}
+    source = open_source("manual", decoders=CoinbaseFrames(), products=products)
+    assert source.info().products == products
+    assert list(source.events()) == []
+
+
+def test_a_manual_market_without_products_is_refused() -> None:
+    with pytest.raises(SourceError, match="needs products; configure them, or give"):
+        open_source("manual", decoders=CoinbaseFrames())

@@ -1,8 +1,8 @@
-"""The market by hand: what ``POST /admin/market`` says, as market events, and a source without any."""
+"""The market by hand: what ``POST /admin/market`` says, as market events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ from quietmaker.core.market import (
 )
 from quietmaker.core.product import OffGridError, Product
 from quietmaker.core.units import Instant, Lots, Side, Ticks
-from quietmaker.ports import SourceInfo
 
 KINDS: Final = ("book", "levels", "touch", "trade", "lost")
 _SIDES: Final = {"bid": Side.BUY, "offer": Side.SELL}
@@ -27,22 +26,6 @@ _TRADERS: Final = {"BUY": Side.BUY, "SELL": Side.SELL}
 
 class MarketError(ValueError):
     """A market event that cannot happen; the message says what is wrong with it."""
-
-
-class ManualMarket:
-    """A source that tells nothing by itself. Implements `MarketSource`."""
-
-    def __init__(self, products: Mapping[str, Product]) -> None:
-        """Have these products."""
-        self._products = dict(products)
-
-    def info(self) -> SourceInfo:
-        """Describe the source."""
-        return SourceInfo(name="manual", kind="manual", products=self._products, inferred={})
-
-    def events(self) -> Iterator[MarketEvent]:
-        """Yield nothing."""
-        return iter(())
 
 
 def parse_market(body: Any, products: Mapping[str, Product], at: Instant) -> MarketEvent:

@@ -20,7 +20,6 @@ from quietmaker.coinbase.auth import ApiKey, Signer
 from quietmaker.core.units import Nanos
 from quietmaker.exchange.latency import INSTANT
 from quietmaker.exchange.models import FILL_MODELS
-from quietmaker.exchange.server.admin_market import ManualMarket
 from quietmaker.exchange.server.app import ExchangeServer, ServerSettings
 from quietmaker.exchange.server.catalogue import Recorded
 from quietmaker.exchange.server.connection import Limits
@@ -28,6 +27,7 @@ from quietmaker.exchange.server.keys import Permissions, new_key
 from quietmaker.exchange.server.limits import Rates
 from quietmaker.exchange.server.monitor import Tally
 from quietmaker.exchange.server.records import OrderRecord
+from quietmaker.market.manual import ManualMarket
 from supervisors.clock import SystemClock
 from tests.exchange.support import BALANCES, FEES, PRODUCT, SYMBOL
 
