@@ -37,6 +37,10 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
         "config": Verb("supervisors.commands.config:config", "Check and show the configuration."),
         "db": Verb("supervisors.commands.db:db", "Reach the database of the books."),
+        "exchange": Verb(
+            "supervisors.commands.exchange:exchange",
+            "Run the paper exchange, for any Coinbase client.",
+        ),
         "record": Verb("supervisors.commands.record:record", "Write a market as Parquet."),
         "replay": Verb(
             "supervisors.commands.replay:replay",

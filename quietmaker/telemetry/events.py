@@ -46,6 +46,8 @@ class Event(Enum):
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     LEDGER_RECOVERED = "ledger_recovered"
     MANAGEMENT_LISTENING = "management_listening"
+    EXCHANGE_LISTENING = "exchange_listening"
+    EXCHANGE_NOTICE = "exchange_notice"
     LIBRARY = "library"
 
 
@@ -84,6 +86,8 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.LEDGER_UNAVAILABLE: "the database is away; entries stop",
         Event.LEDGER_RECOVERED: "the database is back; waiting facts are stored",
         Event.MANAGEMENT_LISTENING: "the management port answers, with its address",
+        Event.EXCHANGE_LISTENING: "the paper exchange answers, with its addresses",
+        Event.EXCHANGE_NOTICE: "something that the operator of the paper exchange should know",
         Event.LIBRARY: "a message of a library that we use",
     }
 )

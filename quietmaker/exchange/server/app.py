@@ -60,6 +60,7 @@ class ServerSettings:
         speed: seconds of the market in each second.
         warmup: how much of the market is history at the start.
         loop: whether the market starts again when it ends.
+        session: makes the ids of this life of the exchange its own; by the clock when None.
         rates: how often clients may ask.
         sockets: what socket clients may ask and cost.
         market_client_id: whether frames of the market endpoint carry ``client_id``.
@@ -75,6 +76,7 @@ class ServerSettings:
     speed: Decimal
     warmup: Nanos
     loop: bool
+    session: str | None
     rates: Rates
     sockets: Limits
     market_client_id: bool
@@ -122,7 +124,7 @@ class ExchangeServer:
         tls.prepare(self._files, clock.now())
         self._tls = tls.server_context(self._files)
         self._refuse_keys(self.keys.refresh())
-        session = f"paper-{clock.now():x}"
+        session = settings.session or f"paper-{clock.now():x}"
         catalogue = merge(recorded, source.info().products)
         core = MatchingCore(
             products=catalogue.products,

@@ -245,6 +245,7 @@ def _build(folder: Path, limits: Limits) -> Served:
             speed=Decimal(1),
             warmup=Nanos(0),
             loop=False,
+            session=None,
             rates=Rates(private=0, public=0),
             sockets=limits,
             market_client_id=False,
