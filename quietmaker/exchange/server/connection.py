@@ -124,6 +124,7 @@ class Connection:
         self._wake = wake
         self._frames = FrameFaults(self, faults)
         self._state: dict[Channel, dict[str, None]] = {}
+        self._orders_of: frozenset[str] | None = None
         self._sequence = 0
         self._outbox: deque[Outgoing] = deque()
         self._backlog = 0
@@ -138,6 +139,17 @@ class Connection:
         self._subscribed = True
         self._state.setdefault(channel, {}).update(dict.fromkeys(names))
 
+    def narrow(self, products: Sequence[str]) -> None:
+        """Hear of the orders of these products only, beside those named before; of all without any."""
+        if not products:
+            self._orders_of = None
+        elif self._orders_of is not None or not self.listens(Channel.USER):
+            self._orders_of = (self._orders_of or frozenset()) | set(products)
+
+    def concerns(self, product: str) -> bool:
+        """Return whether it hears of orders of a product."""
+        return self._orders_of is None or product in self._orders_of
+
     def unsubscribe(self, channel: Channel, names: Sequence[str]) -> None:
         """Listen no more to these products, or without names to the whole channel."""
         held = self._state.get(channel)
@@ -147,6 +159,8 @@ class Connection:
             held.pop(name, None)
         if not held:
             del self._state[channel]
+            if channel is Channel.USER:
+                self._orders_of = None
 
     def listens(self, channel: Channel, name: str | None = None) -> bool:
         """Return whether it listens to a channel, and there to a product."""

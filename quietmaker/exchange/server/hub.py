@@ -169,7 +169,10 @@ class Hub:
     def order(self, record: OrderRecord) -> None:
         """Tell an order's cumulative state."""
         state = order_state(record, portfolio=self._house.portfolio_id)
-        self._tell(Channel.USER, self._house.user_id, channels.user(UPDATE, (state,)))
+        event = channels.user(UPDATE, (state,))
+        for connection in self._listeners(Channel.USER, self._house.user_id):
+            if connection.concerns(record.symbol):
+                connection.tell(event)
 
     def status(self, symbol: str) -> None:
         """Tell that a product's market state changed."""
@@ -273,7 +276,9 @@ class Hub:
         if not names:
             connection.refuse(SUBSCRIBE)
             return
-        for event in self._snapshots(channel, names):
+        if channel is Channel.USER:
+            connection.narrow(request.products)
+        for event in self._snapshots(connection, channel, names):
             connection.tell(event)
         connection.subscribe(channel, names)
         for name in names:
@@ -300,7 +305,9 @@ class Hub:
         known = (self._house.canonical(symbol) for symbol in products)
         return tuple(dict.fromkeys(symbol for symbol in known if symbol is not None))
 
-    def _snapshots(self, channel: Channel, names: Sequence[str]) -> Iterable[ChannelEvent]:
+    def _snapshots(
+        self, connection: Connection, channel: Channel, names: Sequence[str]
+    ) -> Iterable[ChannelEvent]:
         match channel:
             case Channel.HEARTBEATS:
                 pass
@@ -311,6 +318,7 @@ class Hub:
                 orders = [
                     order_state(record, portfolio=house.portfolio_id)
                     for record in house.live_orders()
+                    if connection.concerns(record.symbol)
                 ]
                 yield from user_snapshot(orders)
             case Channel.FUTURES_BALANCE_SUMMARY:
@@ -323,8 +331,11 @@ class Hub:
                         yield event
 
     def _tell(self, channel: Channel, name: str, event: ChannelEvent) -> None:
-        for connection in tuple(self._heard.get((channel, name), {}).values()):
+        for connection in self._listeners(channel, name):
             connection.tell(event)
+
+    def _listeners(self, channel: Channel, name: str) -> Sequence[Connection]:
+        return tuple(self._heard.get((channel, name), {}).values())
 
     def _beat(self, now: int) -> None:
         running = Nanos(now - self._started)

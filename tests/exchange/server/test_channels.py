@@ -341,6 +341,26 @@ def test_an_order_is_told_with_its_cumulative_state() -> None:
     assert all(isinstance(value, str) for row in rows for value in row.values())
 
 
+def test_orders_can_be_heard_of_one_product_only() -> None:
+    rig = Rig()
+    one, all_, none = (rig.client(Endpoint.USER) for _ in range(3))
+    rig.order("before")
+    snapshot = one.subscribe("user", SYMBOL, jwt=GOOD)[0]["events"][0]
+    assert len(snapshot["orders"]) == 1
+    all_.subscribe("user", jwt=GOOD)
+    assert none.subscribe("user", OTHER.symbol, jwt=GOOD)[0]["events"][0]["orders"] == []
+    rig.hub.order(rig.order("a"))
+    assert [len(client.frames()) for client in (one, all_, none)] == [1, 1, 0]
+    none.subscribe("user", SYMBOL, jwt=GOOD)
+    rig.hub.order(rig.order("b"))
+    assert len(none.frames()) == 1
+    none.send(type="unsubscribe", channel="user", jwt=GOOD)
+    none.subscribe("user", jwt=GOOD)
+    all_.subscribe("user", OTHER.symbol, jwt=GOOD)
+    rig.hub.order(rig.order("c"))
+    assert [len(client.frames()) for client in (one, all_, none)] == [2, 1, 1]
+
+
 def test_times_of_the_envelope_are_those_of_sending() -> None:
     rig = Rig()
     client = rig.client()
