@@ -9,11 +9,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
+from quietmaker.core.units import ZERO, add
 from quietmaker.exchange.server.admin_market import MarketError, parse_market
 from quietmaker.exchange.server.channels_user import order_state
 from quietmaker.exchange.server.connection import Ending
@@ -121,12 +123,14 @@ class Admin:
             {
                 "time": rfc3339(now),
                 "orders": live,
+                "orders_total": sum(1 for _ in records.newest_first()),
                 "fills": sum(1 for _ in records.fills(now)),
+                "positions": self._positions(),
                 "balances": {
                     currency: {
                         "available": plain(balance.available),
                         "hold": plain(balance.hold),
-                        "total": plain(balance.available + balance.hold),
+                        "total": plain(add(balance.available, balance.hold)),
                     }
                     for currency, balance in balances.items()
                 },
@@ -137,6 +141,14 @@ class Admin:
                 "faults": len(self.faults.installed()),
             }
         )
+
+    def _positions(self) -> dict[str, str]:
+        """Return what the orders that are remembered have bought and not sold, in base."""
+        positions: dict[str, Decimal] = {}
+        for record in self.desk.records.newest_first():
+            signed = record.filled * record.side.sign
+            positions[record.symbol] = add(positions.get(record.symbol, ZERO), signed)
+        return {symbol: plain(size) for symbol, size in positions.items()}
 
     def _touches(self) -> dict[str, Any]:
         touches = {}

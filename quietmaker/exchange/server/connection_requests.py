@@ -132,7 +132,7 @@ def _body(text: str | bytes) -> dict[str, Any] | None:
         body = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    known = isinstance(body, dict) and body.get("type") in {"subscribe", "unsubscribe"}
+    known = isinstance(body, dict) and body.get("type") in ("subscribe", "unsubscribe")
     return body if known else None
 
 

@@ -194,14 +194,14 @@ class Peer:
 
 
 @contextmanager
-def serve(limits: Limits | None = None) -> Iterator[Served]:
+def serve(limits: Limits | None = None, *, admin: bool = True) -> Iterator[Served]:
     """Run a server in a thread of its own, on a free port, with a market by hand."""
     ready = threading.Event()
     stop = asyncio.Event()
     holder: list[Served] = []
 
     async def main(folder: Path) -> None:
-        served = _build(folder, limits or Limits(connections=0, messages=0))
+        served = _build(folder, limits or Limits(connections=0, messages=0), admin=admin)
         addresses = await served.server.open(host="127.0.0.1", port=0, tls_port=0)
         served.port, served.tls_port = addresses.port, addresses.tls_port
         running = asyncio.create_task(served.server.run())
@@ -220,7 +220,8 @@ def serve(limits: Limits | None = None) -> Iterator[Served]:
         assert ready.wait(TIMEOUT)
         served = holder[0]
         try:
-            served.market(BOOK)
+            if admin:
+                served.market(BOOK)
             yield served
         finally:
             served.hang_up()
@@ -230,7 +231,7 @@ def serve(limits: Limits | None = None) -> Iterator[Served]:
             assert not thread.is_alive()
 
 
-def _build(folder: Path, limits: Limits) -> Served:
+def _build(folder: Path, limits: Limits, *, admin: bool) -> Served:
     clock = SystemClock()
     keys = folder / "keys"
     key = new_key(keys, name="test", ed25519_key=False, permissions=Permissions())
@@ -249,7 +250,7 @@ def _build(folder: Path, limits: Limits) -> Served:
             rates=Rates(private=0, public=0),
             sockets=limits,
             market_client_id=False,
-            admin=True,
+            admin=admin,
         ),
         source=ManualMarket({SYMBOL: PRODUCT}),
         recorded=Recorded(

@@ -157,5 +157,12 @@ def test_only_this_machine_may_ask_and_only_by_its_own_name(
     assert _is_local(Request()) is local  # type: ignore[arg-type]
 
 
+def test_the_endpoint_can_be_left_out() -> None:
+    with serve(admin=False) as served:
+        for method, path in (("GET", "state"), ("POST", "faults"), ("POST", "market")):
+            assert served.ask(method, f"/admin/{path}")[0] == 404
+        served.connect().subscribe("ticker", SYMBOL)
+
+
 def test_a_page_of_another_name_is_refused(served: Served) -> None:
     assert served.ask("GET", "/admin/state", Host="attacker.example")[0] == 403

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quietmaker.core.units import SECOND, Nanos, Side
 from quietmaker.exchange.server.connection import Limits
 from quietmaker.exchange.server.connection_outgoing import Abort, Close
-from quietmaker.exchange.server.connection_requests import Endpoint
+from quietmaker.exchange.server.connection_requests import Channel, Endpoint
 from tests.exchange.server.hubs import GOOD, USDC, USER_ID, Client, Rig
 from tests.exchange.support import OTHER, SYMBOL
 
+WORDS = (
+    *("type", "subscribe", "unsubscribe", "channel", "product_ids", "jwt", SYMBOL, USDC),
+    *(channel.value for channel in Channel),
+)
 WIDE = Limits(connections=1000, messages=1000)
 
 
@@ -100,6 +107,27 @@ def test_a_message_that_is_none_is_answered_with_an_error_and_the_socket_stays(t
     rig.hub.receive(client.line, text, good=False)
     (error,) = client.frames()
     assert error["type"] == "error"
+    assert client.subscribe("ticker", SYMBOL)[-1]["channel"] == "subscriptions"
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(WORDS),
+        lambda inner: (
+            st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=6)
+        ),
+        max_leaves=12,
+    ),
+    st.binary(max_size=8),
+)
+def test_no_message_of_a_client_breaks_the_hub(message: object, noise: bytes) -> None:
+    rig = Rig()
+    client = rig.client()
+    for text in (json.dumps(message).encode(), json.dumps(message).encode() + noise, noise):
+        rig.hub.receive(client.line, text, good=True)
+    rig.trade(101, 1)
+    rig.pass_time(1)
+    client.frames()
     assert client.subscribe("ticker", SYMBOL)[-1]["channel"] == "subscriptions"
 
 

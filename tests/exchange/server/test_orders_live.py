@@ -67,6 +67,7 @@ def test_an_order_is_told_from_its_opening_to_its_end(served: Served, user: Peer
     state = served.ask("GET", "/admin/state")[1]
     assert (state["orders"], state["fills"]) == ([], 2)
     assert state["balances"]["TNSR"]["total"] == "1005"
+    assert (state["orders_total"], state["positions"]) == (1, {SYMBOL: "5"})
 
 
 def test_a_cancelled_order_is_told_queued_then_cancelled(served: Served, user: Peer) -> None:
