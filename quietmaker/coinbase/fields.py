@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from quietmaker.coinbase.frames import (
+    Frame,
     Heartbeat,
     Issue,
     IssueKind,
@@ -33,16 +34,52 @@ class RefusedError(Exception):
 
 
 class Found:
-    """What has been read of the frame so far; discarded whole when the frame is refused."""
+    """What has been read of a frame so far; discarded whole when the frame is refused.
 
-    __slots__ = ("at", "events", "history", "issues", "notices")
+    The attributes are those of `Frame`.
+    """
+
+    __slots__ = (
+        "at",
+        "channel",
+        "events",
+        "history",
+        "issues",
+        "notices",
+        "refused",
+        "sequence",
+    )
 
     def __init__(self, at: Instant) -> None:
+        self.sequence: int | None = None
+        self.channel = ""
         self.at = at
+        self.refused = False
         self.events: list[MarketEvent] = []
         self.history: list[TradePrint] = []
         self.notices: list[Notice] = []
         self.issues: list[Issue] = []
+
+    def refuse(self, issue: Issue) -> None:
+        """Take nothing of the frame, for this reason."""
+        self.refused = True
+        self.issues.append(issue)
+        self.events.clear()
+        self.history.clear()
+        self.notices.clear()
+
+    def frame(self) -> Frame:
+        """Return it as a value."""
+        return Frame(
+            sequence=self.sequence,
+            channel=self.channel,
+            at=self.at,
+            events=tuple(self.events),
+            history=tuple(self.history),
+            notices=tuple(self.notices),
+            issues=tuple(self.issues),
+            refused=self.refused,
+        )
 
     def note(self, kind: IssueKind, detail: str) -> None:
         self.issues.append(Issue(kind=kind, detail=detail))

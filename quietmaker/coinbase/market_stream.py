@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Final
 
 from quietmaker.coinbase.backoff import Backoff
-from quietmaker.coinbase.frames import Frame, ProductStatus
+from quietmaker.coinbase.fields import Found
+from quietmaker.coinbase.frames import ProductStatus
 from quietmaker.coinbase.session import BaseSession
 from quietmaker.coinbase.socket import Socket, SocketClosed
 from quietmaker.coinbase.socket_thread import SocketThread, SocketTimes
@@ -242,7 +243,7 @@ class MarketSession(BaseSession):
 
     def take(self, message: bytes) -> None:
         """Take a message; nothing that it may hold ends the connection."""
-        frame = self._decoder.decode(message, received=self.clock.now())
+        frame = self._decoder.read(message, self.clock.now())
         if not self.in_order(frame.sequence):
             return
         if frame.issues:
@@ -273,7 +274,7 @@ class MarketSession(BaseSession):
         if not self.ready:
             self.look()
 
-    def _count(self, frame: Frame) -> None:
+    def _count(self, frame: Found) -> None:
         now = self.clock.monotonic()
         for issue in frame.issues:
             self.tally.count(issue.kind.value, f"{frame.channel}: {issue.detail}", now)

@@ -28,6 +28,10 @@ def instant(text: str) -> Instant:
     Raises:
         TimeError: if it is not a timestamp.
     """
+    if len(text) == 30 and text[19] == "." and text[29] == "Z" and text.isascii():
+        fraction = text[20:29]  # the common form, nine digits of Zulu time
+        if fraction.isdigit():
+            return Instant(_whole_seconds(text[:19]) * SECOND + int(fraction))
     rest = _REST.fullmatch(text, 19) if len(text) <= _LONGEST else None
     if rest is None:
         raise TimeError(f"{text[:_LONGEST]!r} is not an RFC 3339 timestamp")

@@ -11,7 +11,7 @@ Rules of the wire that hold here (recorded behaviour, which contradicts the docu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from quietmaker.coinbase.fields import (
@@ -30,7 +30,6 @@ from quietmaker.coinbase.fields import (
 )
 from quietmaker.coinbase.frames import (
     Frame,
-    Issue,
     IssueKind,
     ServerError,
 )
@@ -78,8 +77,14 @@ _TICKER: Final = frozenset(
 )
 
 
-_Labelled: TypeAlias = tuple[str, Grid, Grid]
-"""Under which symbol a label is told, and the grids of its prices and sizes."""
+_Labelled: TypeAlias = tuple[str, Grid, Grid, dict[str, Ticks]]
+"""Under which symbol a label is told, the grids of its prices and sizes, and prices read before.
+
+Levels change again and again: a price that was read before is looked up instead of converted.
+"""
+_Change: TypeAlias = tuple[Side, Ticks, Lots]
+_PRICES: Final = 20_000
+"""Prices remembered for a product."""
 
 
 class MarketDecoder:
@@ -98,7 +103,9 @@ class MarketDecoder:
         self._grids: dict[str, _Labelled] = {}
         for symbol, product in products.items():
             label = (aliases or {}).get(symbol, symbol)
-            known = self._grids.setdefault(label, (symbol, Grid(product.tick), Grid(product.lot)))
+            known = self._grids.setdefault(
+                label, (symbol, Grid(product.tick), Grid(product.lot), {})
+            )
             self._grids.setdefault(symbol, known)
         self._readers: dict[str, Callable[[Mapping[str, Any], Found], None]] = {
             "l2_data": self._book,
@@ -123,24 +130,31 @@ class MarketDecoder:
         Returns:
             the frame; never raises for anything that the text may hold.
         """
+        return self.read(text, received).frame()
+
+    def read(self, text: str | bytes, received: Instant | None) -> Found:
+        """Decode one frame for whoever takes it apart at once: as `decode`, without its making."""
         found = Found(received if received is not None else _NO_TIME)
         try:
             body = load(text)
+            if body.get("type") == "error":
+                found.channel = "error"
+                found.notices.append(ServerError(message=str(body.get("message", ""))))
+                return found
+            channel, sequence = body.get("channel"), body.get("sequence_num")
+            if not isinstance(channel, str) or type(sequence) is not int or sequence < 0:
+                raise RefusedError(IssueKind.NOT_A_FRAME, "no channel and sequence_num")
         except RefusedError as refusal:
-            return _refused(None, "", found, refusal.issue)
-        if body.get("type") == "error":
-            found.notices.append(ServerError(message=str(body.get("message", ""))))
-            return _frame(None, "error", found)
-        channel, sequence = body.get("channel"), body.get("sequence_num")
-        if not isinstance(channel, str) or type(sequence) is not int or sequence < 0:
-            issue = Issue(kind=IssueKind.NOT_A_FRAME, detail="no channel and sequence_num")
-            return _refused(None, "", found, issue)
+            found.refuse(refusal.issue)
+            return found
+        found.channel, found.sequence = channel, sequence
         try:
             self._decode(body, channel, found, received)
         except RefusedError as refusal:
-            frame = _refused(sequence, channel, found, refusal.issue)
-            return frame if channel not in _BOOK_CHANNELS else self._lost(frame, body)
-        return _frame(sequence, channel, found)
+            found.refuse(refusal.issue)
+            if channel in _BOOK_CHANNELS:
+                self._lost(body, found)
+        return found
 
     def _decode(
         self, body: Mapping[str, Any], channel: str, found: Found, received: Instant | None
@@ -181,7 +195,7 @@ class MarketDecoder:
             return
         symbol = known[0]
         snapshot = is_snapshot(event)
-        changes = tuple(_levels(event["updates"], known, found))
+        changes = tuple(_levels(event["updates"], known, found, {} if snapshot else known[3]))
         if not snapshot:
             found.events.append(BookDelta(symbol=symbol, at=found.at, changes=changes))
             return
@@ -204,7 +218,7 @@ class MarketDecoder:
             known = self._known(trade["product_id"], found)
             if known is None:
                 continue
-            symbol, ticks, lots = known
+            symbol, ticks, lots, _ = known
             aggressor = _AGGRESSORS.get(trade["side"])
             if aggressor is None:
                 raise RefusedError(IssueKind.UNKNOWN_SIDE, f"trade: {str(trade['side'])[:64]}")
@@ -231,8 +245,8 @@ class MarketDecoder:
             if known is None or "best_bid" not in ticker:  # ticker_batch carries no touch
                 continue
             symbol = known[0]
-            bid, bid_size = touch_side(ticker, "best_bid", known[1:])
-            ask, ask_size = touch_side(ticker, "best_ask", known[1:])
+            bid, bid_size = touch_side(ticker, "best_bid", known[1:3])
+            ask, ask_size = touch_side(ticker, "best_ask", known[1:3])
             found.events.append(
                 TouchQuote(
                     symbol=symbol,
@@ -252,7 +266,7 @@ class MarketDecoder:
             known, start = self._known(candle["product_id"], found), candle["start"]
             if known is None:
                 continue
-            symbol, ticks, _ = known
+            symbol, ticks, _, _ = known
             if not (isinstance(start, str) and start.isascii() and start.isdigit()):
                 raise RefusedError(IssueKind.BAD_TIME, f"candle start {str(start)[:64]!r}")
             if len(start) > 12:
@@ -270,67 +284,46 @@ class MarketDecoder:
                 )
             )
 
-    def _lost(self, frame: Frame, body: Mapping[str, Any]) -> Frame:
+    def _lost(self, body: Mapping[str, Any], found: Found) -> None:
+        """Say which books a refused frame would have changed."""
         events = body.get("events")
         named = [
             event.get("product_id")
             for event in (events if isinstance(events, list) else [])
             if isinstance(event, dict)
         ]
-        lost = tuple(
-            FeedLost(symbol=self._grids[label][0], at=frame.at, reason=StaleReason.GAP)
+        found.events.extend(
+            FeedLost(symbol=self._grids[label][0], at=found.at, reason=StaleReason.GAP)
             for label in dict.fromkeys(s for s in named if isinstance(s, str))
             if label in self._grids
         )
-        return Frame(
-            sequence=frame.sequence,
-            channel=frame.channel,
-            at=frame.at,
-            events=lost,
-            history=(),
-            notices=(),
-            issues=frame.issues,
-            refused=True,
-        )
-
-
-def _frame(sequence: int | None, channel: str, found: Found) -> Frame:
-    return Frame(
-        sequence=sequence,
-        channel=channel,
-        at=found.at,
-        events=tuple(found.events),
-        history=tuple(found.history),
-        notices=tuple(found.notices),
-        issues=tuple(found.issues),
-        refused=False,
-    )
-
-
-def _refused(sequence: int | None, channel: str, found: Found, issue: Issue) -> Frame:
-    return Frame(
-        sequence=sequence,
-        channel=channel,
-        at=found.at,
-        events=(),
-        history=(),
-        notices=(),
-        issues=(*found.issues, issue),
-        refused=True,
-    )
 
 
 def _levels(
-    updates: Iterable[Mapping[str, Any]], known: _Labelled, found: Found
-) -> Iterator[tuple[Side, Ticks, Lots]]:
+    updates: Iterable[Mapping[str, Any]],
+    known: _Labelled,
+    found: Found,
+    prices: dict[str, Ticks],
+) -> list[_Change]:
+    """Convert the levels of one event: the hot path of the whole connection."""
     ticks, lots = known[1].units, known[2].units
+    sides = _BOOK_SIDES
+    changes: list[_Change] = []
     for level in updates:
         if len(level) != 4:
             found.fields(level, _LEVEL, "level")
-        side = _BOOK_SIDES.get(level["side"])
+        side = sides.get(level["side"])
         if side is None:
             raise RefusedError(IssueKind.UNKNOWN_SIDE, f"level: {str(level['side'])[:64]}")
-        price = ticks(level["price_level"])
-        if price == 0:
-            raise RefusedError(IssueKind.BAD_NUMBER, "level: price 0")
-        yield side, Ticks(price), Lots(lots(level["new_quantity"]))
+        text = level["price_level"]
+        price = prices.get(text)
+        if price is None:
+            price = Ticks(ticks(text))
+            if price == 0:
+                raise RefusedError(IssueKind.BAD_NUMBER, "level: price 0")
+            if len(prices) >= _PRICES:
+                prices.clear()
+            prices[text] = price
+        text = level["new_quantity"]
+        changes.append((side, price, Lots(0) if text == "0" else Lots(lots(text))))
+    return changes

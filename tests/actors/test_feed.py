@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 
 from actors.base import Failure
 from actors.conflate import MarketSlot
-from actors.feed import CHANNEL_SILENCE, RESYNC_PAUSE, SYMBOL_SILENCE, FeedLinks, MarketFeed
+from actors.feed import (
+    CHANNEL_SILENCE,
+    REPEAT_AFTER,
+    RESYNC_PAUSE,
+    SYMBOL_SILENCE,
+    FeedLinks,
+    MarketFeed,
+)
 from actors.protocol import ClockCompared, UserStreamHeard
 from quietmaker.core.events import DataLost, Tick, TouchChanged
 from quietmaker.core.market import (
@@ -182,6 +189,45 @@ def test_a_book_that_does_not_come_back_is_asked_for_again_after_a_pause() -> No
     assert rig.stream.resynced == ["A-USD"]
     rig.later(RESYNC_PAUSE)
     assert rig.stream.resynced == ["A-USD", "A-USD"]
+
+
+def test_a_touch_that_stands_is_told_again_only_after_a_while() -> None:
+    rig = Rig()
+    slot = rig.slots["A-USD"]
+    behind = BookDelta(symbol="A-USD", at=Instant(2), changes=((Side.BUY, Ticks(50), Lots(3)),))
+    rig.market(snapshot("A-USD", 1))
+    slot.drain()
+    rig.market(behind)
+    assert slot.drain().touch is None
+    rig.clock.advance(REPEAT_AFTER)
+    rig.market(behind)
+    touch = slot.drain().touch
+    assert touch is not None
+    assert touch.now == rig.clock.now()
+    size = BookDelta(symbol="A-USD", at=Instant(3), changes=((Side.BUY, Ticks(100), Lots(9)),))
+    rig.market(size)
+    assert slot.drain().touch is not None
+
+
+def test_a_touch_that_was_void_is_told_again_at_once() -> None:
+    rig = Rig()
+    lost = FeedLost(symbol="A-USD", at=Instant(2), reason=StaleReason.GAP)
+    rig.market(snapshot("A-USD", 1), lost, snapshot("A-USD", 3))
+    assert isinstance(rig.standing(), TouchChanged)
+
+
+def test_events_are_counted_with_the_next_tick() -> None:
+    rig = Rig()
+    rig.market(snapshot("A-USD", 1), snapshot("B-USD", 1))
+    trade = TradePrint(
+        symbol="A-USD", at=Instant(1), price=Ticks(7), size=Lots(1), aggressor=Side.BUY
+    )
+    rig.market(trade)
+    rig.later(1)
+    rig.later(1)
+    text = rig.feed._links.metrics.expose("")[0].decode()
+    assert 'quietmaker_market_events_total{kind="snapshot"} 2.0' in text
+    assert 'quietmaker_market_events_total{kind="trade"} 1.0' in text
 
 
 def test_a_silent_channel_stops_every_symbol_once() -> None:

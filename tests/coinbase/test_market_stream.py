@@ -578,7 +578,7 @@ def test_a_thread_that_died_is_said_to_whoever_asks_for_a_book(
     line = rig.open()
     died = threading.Event()
     monkeypatch.setattr(threading, "excepthook", lambda _: died.set())
-    monkeypatch.setattr(rig.stream._decoder, "decode", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(rig.stream._decoder, "read", lambda *_: 1 // 0)
     line.beat()
     assert died.wait(20)
     assert rig.lost(StaleReason.DISCONNECTED) == ["A-USD"]
