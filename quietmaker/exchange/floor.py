@@ -142,9 +142,13 @@ class Floor:
         """Send a cancellation now. Return the ticket that its answer will carry."""
         return self.core.cancel(self.catch_up(), client_id)
 
+    @property
+    def reached(self) -> Instant:
+        """Return up to when everything has happened: now, or earlier while a fast source runs late."""
+        return Instant(min(self._clock.now(), self._tape.due))
+
     def happen(self, event: MarketEvent) -> None:
-        """Let something happen in the market that the source does not tell; its time is now."""
-        self.catch_up()
+        """Let something happen in the market that the source does not tell, at the time `reached`."""
         self._take(event)
         self._settle(event.at)
 

@@ -28,7 +28,7 @@ from quietmaker.exchange.server.connection import Limits
 from quietmaker.exchange.server.keys import Permissions, new_key
 from quietmaker.exchange.server.limits import Rates
 from quietmaker.exchange.server.monitor import Tally
-from quietmaker.market.sources import SYNTHETIC, open_source
+from quietmaker.market.sources import MANUAL, SYNTHETIC, open_source
 from quietmaker.ports import MarketSource
 from quietmaker.settings import Settings
 from quietmaker.telemetry import logs
@@ -303,10 +303,13 @@ async def _run(server: ExchangeServer, options: Options, home: Home, stop: _Stop
 def _market(settings: Settings, recorded: Recorded) -> MarketSource:
     """Open the configured market; the catalogue states the products of recordings that do not."""
     paper = settings.paper
+    products = {**recorded.products, **settings.products()}
+    if paper.market == MANUAL:  # has a market of every product; an alias shares another's
+        products = {s: p for s, p in products.items() if s not in recorded.aliases}
     source = open_source(
         paper.market,
         decoders=CoinbaseFrames(),
-        products={**recorded.products, **settings.products()},
+        products=products,
         seed=paper.seed,
     )
     for symbol, statement in source.info().inferred.items():

@@ -114,7 +114,6 @@ class Admin:
 
     async def _state(self, request: web.Request) -> web.StreamResponse:
         del request
-        await self.desk.settle()
         now = self.desk.now()
         records = self.desk.records
         live = [order_state(record, portfolio="") for record in records.live()]
@@ -182,15 +181,16 @@ class Admin:
         said = body.get("events", [body]) if isinstance(body, dict) else body
         if not isinstance(said, list):
             raise _BadRequest("say one market event, a list of them, or an object with events")
-        now = self.desk.now()
+        self.desk.now()
+        at = floor.reached
         try:
-            events = [parse_market(event, floor.products, now) for event in said]
+            events = [parse_market(event, floor.products, at) for event in said]
         except MarketError as error:
             raise _BadRequest(str(error)) from error
         for event in events:
             floor.happen(event)
-        await self.desk.settle()
-        return _json({"events": len(events), "time": rfc3339(now)})
+        self.desk.wake()
+        return _json({"events": len(events), "time": rfc3339(at)})
 
     async def _close(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
