@@ -299,6 +299,8 @@ class MarketFeed(BaseActor[FeedMessage]):
             case UserStreamHeard():
                 self._holding(StaleReason.USER_STREAM, holds=not message.ready)
             case Tick():
+                if not self._links.stream.alive:
+                    raise RuntimeError("the thread of the market stream died")
                 self.intake.count()
                 self._listen()
             case _:

@@ -88,6 +88,8 @@ class UserFeed(BaseActor[UserFeedMessage]):
                 self._ready = False
                 self._tell()
             case Tick():
+                if not self._links.stream.alive:
+                    raise RuntimeError("the thread of the user stream died")
                 self._tell()
             case _:
                 assert_never(message)

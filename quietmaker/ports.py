@@ -224,6 +224,10 @@ class Exchange(Protocol):
 class MarketStream(Protocol):
     """The public market. Owned by one actor; the listener runs in the stream's own thread."""
 
+    @property
+    def alive(self) -> bool:
+        """Return whether its thread runs; one that died of a defect has to be started anew."""
+
     def start(self, listener: Callable[[MarketEvent], None]) -> None:
         """Begin to deliver. A snapshot of each symbol's book comes first; `stop` may be followed by it."""
 
@@ -236,6 +240,10 @@ class MarketStream(Protocol):
 
 class UserStream(Protocol):
     """What happens to our orders. Owned by one actor; the listener runs in the stream's own thread."""
+
+    @property
+    def alive(self) -> bool:
+        """Return whether its thread runs; one that died of a defect has to be started anew."""
 
     def start(self, listener: Callable[[UserEvent], None]) -> None:
         """Begin to deliver: `UserStreamReady` as soon as nothing can be missed any more."""

@@ -36,7 +36,6 @@ from quietmaker.core.market import (
 )
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Nanos
-from quietmaker.errors import WireError
 from quietmaker.ports import Clock
 
 NAME: Final = "market"
@@ -125,15 +124,14 @@ class CoinbaseMarketStream:
         )
         self._thread.start()
 
-    def resync(self, symbol: str) -> None:
-        """Ask for a fresh snapshot of one book; the stream's thread does it.
-
-        Raises:
-            WireError: if the stream's thread died of a defect; start the stream anew.
-        """
+    @property
+    def alive(self) -> bool:
+        """Return whether the stream's thread runs."""
         thread = self._thread
-        if thread is not None and not thread.alive and not thread.stopping:
-            raise WireError("the thread of the market stream died; its traceback is on stderr")
+        return thread is not None and thread.alive
+
+    def resync(self, symbol: str) -> None:
+        """Ask for a fresh snapshot of one book; the stream's thread does it."""
         with self._mutex:
             self._asked.add(symbol)
 

@@ -143,11 +143,6 @@ class SocketThread:
             self._thread.join(STOP_WITHIN)
 
     @property
-    def stopping(self) -> bool:
-        """Return whether it was told to end."""
-        return self._stopping.is_set()
-
-    @property
     def alive(self) -> bool:
         """Return whether the thread runs."""
         return self._thread.is_alive()

@@ -175,6 +175,12 @@ class CoinbaseUserStream:
         self._finder.start()
         self._thread.start()
 
+    @property
+    def alive(self) -> bool:
+        """Return whether both of the stream's threads run."""
+        thread, finder = self._thread, self._finder
+        return thread is not None and finder is not None and thread.alive and finder.alive
+
     def stop(self) -> None:
         """Stop delivering; `start` may follow."""
         thread, self._thread = self._thread, None

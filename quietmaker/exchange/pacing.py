@@ -22,6 +22,10 @@ class Pacer(Protocol):
     def nap(self, span: Nanos) -> None:
         """Let the calling thread wait for a simulated latency."""
 
+    @property
+    def alive(self) -> bool:
+        """Return whether `step` is still called."""
+
     def close(self) -> None:
         """Call `step` no more; returns once it does not run any more. Idempotent."""
 
@@ -56,6 +60,11 @@ class ThreadPacer:
     def nap(self, span: Nanos) -> None:
         """Sleep."""
         time.sleep(span / SECOND)
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
 
     def close(self) -> None:
         """End the thread, and wait for it unless it is the caller."""

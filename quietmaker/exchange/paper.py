@@ -234,6 +234,11 @@ class PaperExchange:
         return self._core.model
 
     @property
+    def pumping(self) -> bool:
+        """Return whether what happens is delivered to those who listen."""
+        return self._pacer.alive
+
+    @property
     def ended(self) -> bool:
         """Return whether the source ran out: the market is silent for good."""
         return self._floor.ended
@@ -316,6 +321,11 @@ class PaperMarketStream:
         """Belong to an exchange."""
         self._exchange = exchange
 
+    @property
+    def alive(self) -> bool:
+        """Return whether the exchange's thread runs."""
+        return self._exchange.pumping
+
     def start(self, listener: Callable[[MarketEvent], None]) -> None:
         """Begin to deliver; the first start begins the market."""
         self._exchange.listen_to_market(listener)
@@ -335,6 +345,11 @@ class PaperUserStream:
     def __init__(self, exchange: PaperExchange) -> None:
         """Belong to an exchange."""
         self._exchange = exchange
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the exchange's thread runs."""
+        return self._exchange.pumping
 
     def start(self, listener: Callable[[UserEvent], None]) -> None:
         """Begin to deliver."""

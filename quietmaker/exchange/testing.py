@@ -46,6 +46,11 @@ class ManualPacer:
         """Let that much time pass."""
         self._clock.advance(span)
 
+    @property
+    def alive(self) -> bool:
+        """Return whether there is a step to call."""
+        return self._step is not None
+
     def close(self) -> None:
         """Step no more."""
         self._step = None

@@ -154,6 +154,7 @@ class FakeMarketStream:
 
     def __init__(self) -> None:
         self.tell: Callable[[MarketEvent], None] | None = None
+        self.alive = True
         self.resynced: list[str] = []
         self.stopped = False
 
@@ -173,6 +174,7 @@ class FakeUserStream:
 
     def __init__(self) -> None:
         self.tell: Callable[[UserEvent], None] | None = None
+        self.alive = True
         self.stopped = False
 
     def start(self, listener: Callable[[UserEvent], None]) -> None:

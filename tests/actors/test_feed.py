@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
+
 from actors.base import Failure
 from actors.conflate import MarketSlot
 from actors.feed import (
@@ -228,6 +230,13 @@ def test_events_are_counted_with_the_next_tick() -> None:
     text = rig.feed._links.metrics.expose("")[0].decode()
     assert 'quietmaker_market_events_total{kind="snapshot"} 2.0' in text
     assert 'quietmaker_market_events_total{kind="trade"} 1.0' in text
+
+
+def test_a_stream_whose_thread_died_is_the_failure_of_the_feed() -> None:
+    rig = Rig()
+    rig.stream.alive = False
+    with pytest.raises(RuntimeError, match="market stream died"):
+        rig.later(1)
 
 
 def test_a_silent_channel_stops_every_symbol_once() -> None:

@@ -403,6 +403,13 @@ def test_the_user_feed_says_whether_it_hears_and_asks_for_what_it_missed() -> No
     assert rig.feed[-1] is False
 
 
+def test_a_user_stream_whose_thread_died_is_the_failure_of_its_feed() -> None:
+    rig = Hearing()
+    rig.stream.alive = False
+    with pytest.raises(RuntimeError, match="user stream died"):
+        rig.actor.on_receive(Tick(now=Instant(START)))
+
+
 def test_what_the_user_stream_tells_is_a_fact_first_and_then_news() -> None:
     rig = Hearing()
     feed, facts, trader = rig.actor, rig.facts, rig.trader

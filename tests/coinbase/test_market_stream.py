@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from quietmaker.coinbase.backoff import Backoff
 from quietmaker.coinbase.watch import ConnectionState
 from quietmaker.core.market import BookDelta, BookSnapshot, FeedLost, StaleReason, TradePrint
 from quietmaker.core.units import Side
-from quietmaker.errors import WireError
 from tests.coinbase.peer import BINARY, PING, PONG, WHEN, Line, Peer, frame, l2
 from tests.coinbase.rigs import MarketRig, no_thread_is_left
 
@@ -571,7 +571,7 @@ def test_a_product_that_goes_offline_is_not_quoted_until_it_is_online_again(peer
     rig.heard.of(BookSnapshot, 3)
 
 
-def test_a_thread_that_died_is_said_to_whoever_asks_for_a_book(
+def test_a_thread_that_died_loses_the_books_and_can_be_told_and_started_anew(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = MarketRig(peer, "A-USD")
@@ -582,6 +582,30 @@ def test_a_thread_that_died_is_said_to_whoever_asks_for_a_book(
     line.beat()
     assert died.wait(20)
     assert rig.lost(StaleReason.DISCONNECTED) == ["A-USD"]
-    with pytest.raises(WireError, match="died"):
-        rig.stream.resync("A-USD")
+    no_thread_is_left()
+    assert [rig.stream.alive] == [False]
+    monkeypatch.undo()
     rig.stream.stop()
+    rig.stream.start(rig.heard)
+    rig.open()
+    assert [rig.stream.alive] == [True]
+    rig.stream.stop()
+
+
+def test_pauses_grow_until_a_connection_became_ready(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resets: list[int] = []
+    rig = MarketRig(peer, "A-USD", starts=False)
+    monkeypatch.setattr(Backoff, "reset", lambda _: resets.append(1))
+    rig.stream.start(rig.heard)
+    for number in range(1, 4):
+        line = peer.take()
+        line.requests("heartbeats", "level2")
+        line.acknowledge(heartbeats=["heartbeats"], level2=["A-USD"])
+        line.beat()
+        line.goodbye()
+        rig.watch.until(ConnectionState.LOST, number)
+    assert resets == []
+    rig.open()
+    assert resets == [1]

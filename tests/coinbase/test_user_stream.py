@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -326,6 +327,22 @@ def test_market_channels_and_unknown_ones_on_the_user_connection_are_counted(pee
         "missing_field",
         "not_a_frame",
     }
+
+
+def test_a_thread_that_died_loses_the_stream_and_can_be_told(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = UserRig(peer)
+    line = rig.open()
+    assert [rig.stream.alive] == [True]
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(rig.stream._decoder, "decode", lambda *_, **__: 1 // 0)
+    line.beat()
+    assert "an error in the stream itself" in rig.heard.of(UserStreamLost)[0].reason
+    for thread in threading.enumerate():
+        if thread.name == "user":
+            thread.join(20)
+    assert [rig.stream.alive] == [False]
 
 
 def test_stop_ends_every_thread_and_start_begins_anew(peer: Peer) -> None:

@@ -72,7 +72,9 @@ def test_the_thread_delivers_orders_and_market_and_stops_cleanly() -> None:
     assert ready.wait(10)
     assert isinstance(exchange.submit(buy("a", 99, 3)), Accepted)
     assert filled.wait(10)
+    assert [exchange.market_stream.alive, exchange.user_stream.alive] == [True, True]
     exchange.close()
+    assert [exchange.market_stream.alive] == [False]
     assert threads == {"paper-exchange"}
     assert "paper-exchange" not in {thread.name for thread in threading.enumerate()}
 
