@@ -32,6 +32,7 @@ from supervisors.clock import SystemClock
 from tests.exchange.support import BALANCES, FEES, PRODUCT, SYMBOL
 
 USDC = "TNSR-USDC"
+UNLIMITED = Rates(private=0, public=0)
 TIMEOUT = 10.0
 BASE = "/api/v3/brokerage"
 BOOK = {
@@ -194,14 +195,16 @@ class Peer:
 
 
 @contextmanager
-def serve(limits: Limits | None = None, *, admin: bool = True) -> Iterator[Served]:
+def serve(
+    limits: Limits | None = None, *, rates: Rates = UNLIMITED, admin: bool = True
+) -> Iterator[Served]:
     """Run a server in a thread of its own, on a free port, with a market by hand."""
     ready = threading.Event()
     stop = asyncio.Event()
     holder: list[Served] = []
 
     async def main(folder: Path) -> None:
-        served = _build(folder, limits or Limits(connections=0, messages=0), admin=admin)
+        served = _build(folder, limits or Limits(connections=0, messages=0), rates, admin=admin)
         addresses = await served.server.open(host="127.0.0.1", port=0, tls_port=0)
         served.port, served.tls_port = addresses.port, addresses.tls_port
         running = asyncio.create_task(served.server.run())
@@ -231,7 +234,7 @@ def serve(limits: Limits | None = None, *, admin: bool = True) -> Iterator[Serve
             assert not thread.is_alive()
 
 
-def _build(folder: Path, limits: Limits, *, admin: bool) -> Served:
+def _build(folder: Path, limits: Limits, rates: Rates, *, admin: bool) -> Served:
     clock = SystemClock()
     keys = folder / "keys"
     key = new_key(keys, name="test", ed25519_key=False, permissions=Permissions())
@@ -247,7 +250,7 @@ def _build(folder: Path, limits: Limits, *, admin: bool) -> Served:
             warmup=Nanos(0),
             loop=False,
             session=None,
-            rates=Rates(private=0, public=0),
+            rates=rates,
             sockets=limits,
             market_client_id=False,
             admin=admin,
