@@ -339,6 +339,10 @@ class MatchingCore:
         self._fees = fees
         self._hold_factor = hold_factor(fees)
 
+    def change_product(self, product: Product) -> None:
+        """Take orders by another market state of a product; its increments must be the same."""
+        self._products[product.symbol] = product
+
     def order(self, client_id: str) -> Order | None:
         """Return an order that is open or among the remembered finished ones."""
         return self._orders.get(client_id)

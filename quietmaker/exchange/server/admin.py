@@ -17,17 +17,21 @@ from aiohttp import web
 
 from quietmaker.core.units import ZERO, add
 from quietmaker.exchange.server.admin_market import MarketError, parse_market
+from quietmaker.exchange.server.catalogue import FLAGS
 from quietmaker.exchange.server.channels_user import order_state
 from quietmaker.exchange.server.connection import Ending
 from quietmaker.exchange.server.desk import Desk
 from quietmaker.exchange.server.faults import FaultError, Faults, parse_rule
 from quietmaker.exchange.server.faults_points import POINTS
 from quietmaker.exchange.server.frames import plain, rfc3339
+from quietmaker.exchange.server.house import House
 from quietmaker.exchange.server.hub import Hub
 from quietmaker.exchange.server.monitor import Tally
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+STATES: Final = ("", *FLAGS, "offline", "delisted")
+"""Market states that a product can be put into; empty: tradable."""
 _NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -42,12 +46,14 @@ class Admin:
     Attributes:
         desk: orders, records and the floor.
         hub: connections and channels.
+        house: what is listed.
         faults: the rules in force.
         tally: what was counted.
     """
 
     desk: Desk
     hub: Hub
+    house: House
     faults: Faults
     tally: Tally
 
@@ -61,6 +67,7 @@ class Admin:
             web.get("/admin/points", _guarded(self._points)),
             web.get("/admin/state", _guarded(self._state)),
             web.post("/admin/market", _guarded(self._market)),
+            web.post("/admin/product", _guarded(self._product)),
             web.post("/admin/close", _guarded(self._close)),
         ]
 
@@ -191,6 +198,21 @@ class Admin:
             floor.happen(event)
         self.desk.wake()
         return _json({"events": len(events), "time": rfc3339(at)})
+
+    async def _product(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request)
+        if not isinstance(body, dict) or body.keys() != {"product", "state"}:
+            raise _BadRequest("say product and state")
+        symbol, state = body["product"], body["state"]
+        market = self.house.canonical(symbol) if isinstance(symbol, str) else None
+        if market is None:
+            raise _BadRequest(f"the exchange lists no {symbol!r}")
+        if state not in STATES:
+            known = ", ".join(repr(each) for each in STATES)
+            raise _BadRequest(f"{state!r} is no market state; there are {known}")
+        self.house.change_state(market, state)
+        self.hub.status(market)
+        return _json({"product": market, "state": state})
 
     async def _close(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)

@@ -213,7 +213,13 @@ class ExchangeServer:
             app.router.add_get(path, socket_handler(self.hub, Endpoint.MARKET, verify))
         app.router.add_get(USER_PATH, socket_handler(self.hub, Endpoint.USER, verify))
         if admin:
-            desk = Admin(desk=self.desk, hub=self.hub, faults=self.faults, tally=self.tally)
+            desk = Admin(
+                desk=self.desk,
+                hub=self.hub,
+                house=self.house,
+                faults=self.faults,
+                tally=self.tally,
+            )
             app.router.add_routes(desk.routes())
         return app
 

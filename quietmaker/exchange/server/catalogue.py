@@ -62,9 +62,13 @@ NOTHING: Final = Recorded(
 )
 
 
+FLAGS: Final = ("trading_disabled", "is_disabled", "cancel_only", "auction_mode", "view_only")
+"""Market states that are told by a flag of their own while the status stays online."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Everything that is listed.
+    """Everything that is listed. Products stay; their market state may change.
 
     Attributes:
         products: by symbol, in the order of listing; a played one with the increments it is played with.
@@ -72,10 +76,10 @@ class Catalogue:
         played: symbols that the market source plays.
     """
 
-    products: Mapping[str, Product]
+    products: dict[str, Product]
     aliases: Mapping[str, str]
     played: frozenset[str]
-    _rows: Mapping[str, Mapping[str, Any]]
+    _rows: dict[str, Mapping[str, Any]]
     _names: Mapping[str, str]
 
     def canonical(self, symbol: str) -> str | None:
@@ -85,6 +89,13 @@ class Catalogue:
     def row(self, symbol: str) -> Mapping[str, Any]:
         """Return a product as it is answered, without what the market says of it now."""
         return self._rows[symbol]
+
+    def change_state(self, symbol: str, state: str) -> Product:
+        """List a product in another market state: empty for tradable, one of `FLAGS`, or a status."""
+        product = replace(self.products[symbol], untradable=state)
+        self.products[symbol] = product
+        self._rows[symbol] = {**self._rows[symbol], **_state(state)}
+        return product
 
 
 def read_catalogue(path: Path, read: ReadProducts) -> Recorded:
@@ -184,7 +195,6 @@ def _increments(product: Product) -> dict[str, Any]:
 def _template(product: Product) -> dict[str, Any]:
     """Return a product that nobody recorded, with every field that Coinbase sends."""
     symbol, base, quote = product.symbol, product.base, product.quote
-    tradable = not product.untradable
     return {
         "product_id": symbol,
         "price": "",
@@ -198,12 +208,12 @@ def _template(product: Product) -> dict[str, Any]:
         "watched": False,
         "is_disabled": False,
         "new": False,
-        "status": "online" if tradable else product.untradable,
-        "cancel_only": product.untradable == "cancel_only",
+        "status": "online",
+        "cancel_only": False,
         "limit_only": False,
         "post_only": False,
-        "trading_disabled": not tradable,
-        "auction_mode": product.untradable == "auction_mode",
+        "trading_disabled": False,
+        "auction_mode": False,
         "product_type": "SPOT",
         "quote_currency_id": quote,
         "base_currency_id": base,
@@ -232,4 +242,13 @@ def _template(product: Product) -> dict[str, Any]:
         "high_24h": "",
         "low_24h": "",
         "hidden_from_discovery": False,
+        **_state(product.untradable),
     }
+
+
+def _state(state: str) -> dict[str, Any]:
+    """Return the fields that tell a market state."""
+    flags: dict[str, Any] = {flag: flag == state for flag in FLAGS}
+    if state and state not in FLAGS:
+        return {**flags, "status": state, "trading_disabled": True}
+    return {**flags, "status": "online"}

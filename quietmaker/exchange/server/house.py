@@ -77,6 +77,18 @@ class House:
             "min_market_funds": row["quote_min_size"],
         }
 
+    def change_state(self, symbol: str, state: str) -> None:
+        """Change the market state of a product and of all that share its market.
+
+        Args:
+            symbol: a product that is listed.
+            state: empty for tradable, one of the catalogue's `FLAGS`, or a status such as ``offline``.
+        """
+        market = self.canonical(symbol)
+        for each in self.catalogue.products:
+            if self.canonical(each) == market:
+                self._core.change_product(self.catalogue.change_state(each, state))
+
     def live_orders(self) -> Iterable[OrderRecord]:
         """Return the orders that may still execute, oldest first."""
         return self._records.live()

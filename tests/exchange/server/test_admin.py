@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from quietmaker.exchange.server.admin import _is_local
 from quietmaker.exchange.server.faults_points import POINTS
-from tests.exchange.server.serving import BOOK, Served, serve
+from tests.exchange.server.serving import BASE, BOOK, USDC, Served, serve
 from tests.exchange.support import SYMBOL
 
 
@@ -110,6 +111,62 @@ def test_a_market_event_that_cannot_happen_is_refused(served: Served, body: Any,
     status, answer = served.ask("POST", "/admin/market", body)
     assert status == 400
     assert says in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "reason"),
+    [
+        ("cancel_only", "online", "ORDER_ENTRY_DISABLED"),
+        ("trading_disabled", "online", "TRADING_DISABLED"),
+        ("delisted", "delisted", "UNTRADABLE_PRODUCT"),
+    ],
+)
+def test_a_product_can_change_its_market_state(
+    served: Served, state: str, status: str, reason: str
+) -> None:
+    peer = served.connect()
+    peer.subscribe("status", SYMBOL)
+    path = f"{BASE}/market/products"
+    before = served.ask("GET", f"{path}/{SYMBOL}")[1]
+    assert served.ask("POST", "/admin/product", {"product": SYMBOL, "state": state})[0] == 200
+    event = peer.receive()["events"][0]
+    assert (event["type"], event["products"][0]["status"]) == ("update", status)
+    for symbol in (SYMBOL, USDC):
+        row = served.ask("GET", f"{path}/{symbol}")[1]
+        assert (row["status"], row["trading_disabled"]) == (status, state != "cancel_only")
+        assert row["cancel_only"] is (state == "cancel_only")
+        body = served.ask("POST", f"{BASE}/orders", order(symbol))[1]
+        assert reason in body["error_response"].values()
+    assert served.ask("POST", "/admin/product", {"product": USDC, "state": ""})[0] == 200
+    assert peer.receive()["events"][0]["products"][0]["status"] == "online"
+    assert served.ask("GET", f"{path}/{SYMBOL}")[1] == before
+    assert served.ask("POST", f"{BASE}/orders", order(SYMBOL))[1]["success"]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ([], "say product and state"),
+        ({"product": SYMBOL}, "say product and state"),
+        ({"product": "NO-SUCH", "state": ""}, "lists no 'NO-SUCH'"),
+        ({"product": SYMBOL, "state": "sad"}, "'sad' is no market state; there are '', "),
+        ({"product": SYMBOL, "state": []}, "is no market state"),
+    ],
+)
+def test_a_market_state_that_is_none_is_refused(served: Served, body: Any, says: str) -> None:
+    status, answer = served.ask("POST", "/admin/product", body)
+    assert status == 400
+    assert says in answer["error"]
+
+
+def order(symbol: str) -> dict[str, Any]:
+    variant = {"base_size": "5", "limit_price": "0.09", "post_only": True}
+    return {
+        "client_order_id": uuid.uuid4().hex,
+        "product_id": symbol,
+        "side": "BUY",
+        "order_configuration": {"limit_limit_gtc": variant},
+    }
 
 
 def test_connections_can_be_closed_cleanly_or_broken_off(served: Served) -> None:
