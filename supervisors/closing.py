@@ -12,14 +12,17 @@ from quietmaker.ports import Exchange, Ledger, LedgerFact, OrderFact
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 
+OURS: Final = "qm"
+"""How every client id of ours begins; what else an account holds is not ours to cancel."""
+
 
 def cancel_all(exchange: Exchange) -> None:
-    """Cancel every open order in requests of a hundred.
+    """Cancel every open order of ours in requests of a hundred; those of others are left alone.
 
     Raises:
         QuietmakerError: if the exchange cannot be asked.
     """
-    ids = [report.client_id for report in exchange.open_orders()]
+    ids = [r.client_id for r in exchange.open_orders() if r.client_id.startswith(OURS)]
     for start in range(0, len(ids), 100):
         exchange.cancel(ids[start : start + 100])
 

@@ -39,6 +39,7 @@ from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.metrics import Metrics
 from supervisors import tree
+from supervisors.closing import OURS
 from supervisors.supervisor import Child, Supervisor
 
 SWITCH_INTERVAL: Final = 0.0005
@@ -297,7 +298,7 @@ class _Composer:
         def make(around: Surroundings) -> pykka.ActorRef[Any]:
             # A later life counts its orders from 1 again, under a prefix of its own.
             life = self._lives[symbol] = self._lives[symbol] + 1
-            prefix = f"qm{self._outside.run}" + (f".{life}" if life > 1 else "")
+            prefix = f"{OURS}{self._outside.run}" + (f".{life}" if life > 1 else "")
             core = Trader(product, params, id_prefix=prefix)
             return TraderActor.start(around, core=core, links=links)
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from quietmaker.exchange.server.app import MARKET_PATHS, USER_PATH
-from quietmaker.exchange.server.listeners import Addresses
+from quietmaker.errors import NotRunning
 
-FOLDER: Final = "exchange"
 FILE: Final = "instance.json"
+FIRST_KEY: Final = "run"
+"""The key that every exchange has: `quietmaker run` and a newcomer trade with it."""
 _PRIVATE: Final = 0o600
 
 
@@ -44,21 +44,21 @@ class ExchangeInstance:
     started_at: str
 
     @classmethod
-    def at(cls, addresses: Addresses, *, ca: Path, keys: Path, started_at: str) -> ExchangeInstance:
-        """Describe this process."""
-        market = MARKET_PATHS[-1]
-        return cls(
-            pid=os.getpid(),
-            rest_url=addresses.rest_url,
-            http_url=addresses.http_url,
-            market_ws_url=addresses.socket_url(market, tls=True),
-            user_ws_url=addresses.socket_url(USER_PATH, tls=True),
-            market_ws_plain_url=addresses.socket_url(market, tls=False),
-            user_ws_plain_url=addresses.socket_url(USER_PATH, tls=False),
-            ca=str(ca),
-            keys=str(keys),
-            started_at=started_at,
-        )
+    def read(cls, path: Path) -> ExchangeInstance:
+        """Return the description that a running exchange published.
+
+        Raises:
+            NotRunning: if there is none yet, or it is another version's.
+        """
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise NotRunning(f"{path} describes no running paper exchange") from error
+
+    @property
+    def first_key(self) -> Path:
+        """Return the file of the key that every exchange has."""
+        return Path(self.keys) / f"{FIRST_KEY}.json"
 
     def publish(self, path: Path) -> None:
         """Write the description; readers see all of it or none."""

@@ -67,6 +67,11 @@ class Home:
         return self.root / "logs"
 
     @property
+    def exchange(self) -> Path:
+        """Return the folder of the paper exchange: its keys, certificates and description."""
+        return self.root / "exchange"
+
+    @property
     def lock(self) -> Path:
         """Return the file whose lock says that an instance runs."""
         return self.root / "lock"

@@ -10,30 +10,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from actors.protocol import StopTrading
 from actors.view import snapshots
-from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Nanos
-from quietmaker.errors import LedgerError, SafetyRefusal
-from quietmaker.exchange.paper import PaperExchange
-from quietmaker.ports import MarketSource
+from quietmaker.errors import LedgerError
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.management import Check, ManagementServer
 from quietmaker.telemetry.metrics import Metrics, ProcessState
 from supervisors import build
-from supervisors.books import Books, carried_on, open_books, paper_balances
 from supervisors.clock import SystemClock
 from supervisors.closing import cancel_all, settle, write
 from supervisors.composition import Outside, Trading, compose
-from supervisors.home import Home, Instance
-from supervisors.market import open_exchange, open_market
+from supervisors.home import Instance
+from supervisors.opening import Chosen, Opened, open_run
+from supervisors.paper_server import LOG
 from supervisors.policy import GiveUp
 
 STEP: Final = 0.1
@@ -63,121 +60,83 @@ class Process:
     """One run.
 
     Attributes:
-        tell: takes progress and the plan, line by line, for people.
+        chosen: what to run, and where.
         first: seconds from the start of the process to the first quote and round trip, once they happened.
     """
 
-    settings: Settings
-    home: Home
+    chosen: Chosen
     revision: str
-    tell: Callable[[str], None]
-    clock: SystemClock = field(default_factory=SystemClock)
     stop: Stop = field(default_factory=Stop)
     first: dict[str, float] = field(default_factory=dict)
     _beat: Nanos = field(default=Nanos(0), init=False)
     _state: ProcessState = field(default=ProcessState.STARTING, init=False)
     _ready_told: bool = field(default=False, init=False)
-    _end_told: bool = field(default=False, init=False)
     _log: Log = field(default_factory=lambda: Log("process"), init=False)
-    metrics: Metrics = field(init=False)
-    exchange: PaperExchange = field(init=False)
-    books: Books = field(init=False)
+    opened: Opened = field(init=False)
     trading: Trading = field(init=False)
     management: ManagementServer = field(init=False)
-    _run: int = field(default=0, init=False)
-    _started_at: str = field(default="", init=False)
+    _started_at: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Create the metrics, which everything reports to.
-
-        Raises:
-            SafetyRefusal: in live mode, for which there is no exchange adapter yet.
-        """
-        if self.settings.mode != "paper":
-            raise SafetyRefusal(
-                "mode: live is refused: this version trades on paper only; set mode: paper"
-            )
+        """Note when it began."""
         self._started_at = datetime.now(tz=UTC).isoformat(timespec="seconds")
-        self.metrics = Metrics(
-            version=build.version(),
-            revision=self.revision,
-            mode=self.settings.mode,
-            now=self.clock.now,
-        )
+
+    @property
+    def settings(self) -> Settings:
+        """Return the configuration."""
+        return self.chosen.settings
+
+    @property
+    def clock(self) -> SystemClock:
+        """Return the clock."""
+        return self.chosen.clock
+
+    @property
+    def metrics(self) -> Metrics:
+        """Return the metrics, which everything reports to."""
+        return self.chosen.metrics
 
     # --- opening --------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Open the market, the ledger and the exchange, and compose the actors.
+        """Open the exchange and the ledger, and compose the actors.
 
         Raises:
             QuietmakerError: if one of them cannot be opened; what was opened is closed again.
         """
-        settings = self.settings
-        source = open_market(settings)
-        info = source.info()
-        products = {s: info.products[s] for s in settings.select(info.products)}
-        for symbol in products:
-            settings.params(symbol, info.products[symbol])
-        for symbol, statement in info.inferred.items():
-            self.tell(f"note: {symbol}: {statement}")
+        chosen = self.chosen
         self.management = self._manage()
-        self.books = open_books(settings, self.home, info.products)
+        self.opened = open_run(chosen)
         try:
-            self._begin_run()
-            self.exchange = self._open_exchange(source, info.products)
-            self.trading = self._compose(products)
+            self.trading = self._compose()
         except BaseException:
-            self.books.close()
+            self.opened.close()
             raise
-        for symbol in products:
+        for symbol in self.opened.products:
             self.metrics.add_symbol(symbol)
-        self.metrics.config_loaded(settings.sha256, self.clock.now())
+        self.metrics.config_loaded(chosen.settings.sha256, self.clock.now())
         self.metrics.watch(
             symbols=lambda: snapshots(self.trading.board.views().values()),
             inboxes=self.trading.supervisor.depths,
         )
 
-    def _begin_run(self) -> None:
-        self._run = self.books.ledger.begin_run(
-            mode=self.settings.mode,
-            config_sha=self.settings.sha256,
-            version=build.version(),
-            at=self.clock.now(),
-        )
-
-    def _open_exchange(
-        self, source: MarketSource, products: Mapping[str, Product]
-    ) -> PaperExchange:
-        reports = self.books.reports
-        balances, short = carried_on(
-            paper_balances(self.settings, products),
-            held={holding.symbol: holding.size for holding in reports.positions()},
-            cash=reports.cash_flows(),
-        )
-        for amount in short:
-            self.tell(
-                f"note: the paper account would hold {amount}; it begins at 0 "
-                f"(paper.starting_balances was lowered)"
-            )
-        for symbol in set(self.books.ledger.symbols_in_use()) - set(products):
-            self.tell(f"note: the books hold {symbol}, which this market does not have; it waits")
-        return open_exchange(
-            self.settings, source, clock=self.clock, balances=balances, session=f"p{self._run}"
-        )
-
-    def _compose(self, products: Mapping[str, Product]) -> Trading:
+    def _compose(self) -> Trading:
+        opened = self.opened
         outside = Outside(
-            exchange=self.exchange,
-            market_stream=self.exchange.market_stream,
-            user_stream=self.exchange.user_stream,
-            ledger=self.books.ledger,
+            exchange=opened.link.exchange,
+            market_stream=opened.link.market,
+            user_stream=opened.link.user,
+            ledger=opened.books.ledger,
             clock=self.clock,
             metrics=self.metrics,
-            run=self._run,
+            run=opened.run,
         )
         return compose(
-            self.settings, outside, products, process=self._facts_of_process, refresh=self._refresh
+            self.settings,
+            outside,
+            opened.products,
+            process=self._facts_of_process,
+            refresh=self._refresh,
         )
 
     def _manage(self) -> ManagementServer:
@@ -191,18 +150,13 @@ class Process:
             status=self._page,
         )
 
-    @property
-    def run_number(self) -> int:
-        """Return the number of this run in the ledger."""
-        return self._run
-
     # --- running --------------------------------------------------------------------------------
 
     def run(self) -> int:
         """Trade until a stop is asked for or the tree gives up; return the exit code."""
         self._beat = self.clock.monotonic()
         self.management.start()
-        self.home.publish(self._instance())
+        self.chosen.home.publish(self._instance())
         self._log.info(
             Event.MANAGEMENT_LISTENING,
             self.management.url,
@@ -214,11 +168,19 @@ class Process:
         supervisor.start()
         gave_up: GiveUp | None = None
         while gave_up is None and not self.stop.count:
-            gave_up = supervisor.step(STEP)
+            gave_up = supervisor.step(STEP) or self._without_exchange()
             self._beat = self.clock.monotonic()
         reason = gave_up.reason if gave_up is not None else self.stop.reason
         self._close(reason, orderly=gave_up is None)
         return 0 if gave_up is None else 1
+
+    def _without_exchange(self) -> GiveUp | None:
+        """Give up when the paper exchange that we started is gone: there is nothing to come back to."""
+        server = self.opened.server
+        if server is None or server.alive:
+            return None
+        log = self.chosen.home.logs / LOG
+        return GiveUp(reason=f"the paper exchange ended; its log is {log}")
 
     # --- closing --------------------------------------------------------------------------------
 
@@ -233,7 +195,6 @@ class Process:
         if stuck:
             self._log.error(Event.ACTOR_FAILED, f"did not stop in time: {', '.join(stuck)}")
         self._store_the_rest(reason)
-        self.exchange.close()
         self._become(ProcessState.STOPPED)
         self._log.info(Event.PROCESS_STOPPED, "everything is cancelled and stored")
         self.management.stop()
@@ -245,8 +206,7 @@ class Process:
         while self.clock.monotonic() < deadline:
             trading.supervisor.step(STEP / 2)
             self._beat = self.clock.monotonic()
-            views = trading.board.views().values()
-            if not any(view.working for view in views) and not self.exchange.open_orders():
+            if not any(view.working for view in trading.board.views().values()):
                 return
 
     def cancel_directly(self, within: float) -> None:
@@ -254,7 +214,7 @@ class Process:
         done = threading.Event()
 
         def work() -> None:
-            cancel_all(self.exchange)
+            cancel_all(self.opened.link.exchange)
             done.set()
 
         threading.Thread(target=work, name="cancel-all", daemon=True).start()
@@ -266,19 +226,20 @@ class Process:
         if hasattr(self, "trading"):
             self.trading.kill.set("second signal")
             self.cancel_directly(within)
-        if hasattr(self, "books") and self.books.server is not None:
-            self.books.server.stop(timeout=within)
+        if hasattr(self, "opened") and self.opened.books.server is not None:
+            self.opened.books.server.stop(timeout=within)
 
     def _store_the_rest(self, reason: str) -> None:
         """Store what the writer left, settle the orders with the exchange, end the run."""
-        ledger, now = self.books.ledger, self.clock.now()
+        opened, now = self.opened, self.clock.now()
+        ledger = opened.books.ledger
         try:
             facts = self.trading.facts
             while batch := facts.batch(1_000):
                 write(ledger, batch)
                 facts.stored(len(batch))
-            write(ledger, settle(self.exchange, ledger, self.trading.products))
-            ledger.end_run(self._run, at=now, reason=reason)
+            write(ledger, settle(opened.link.exchange, ledger, self.trading.products))
+            ledger.end_run(opened.run, at=now, reason=reason)
         except LedgerError as error:
             self._log.error(Event.LEDGER_UNAVAILABLE, f"the books are not up to date: {error}")
 
@@ -330,14 +291,13 @@ class Process:
             "mode": self.settings.mode,
             "state": self._state.value,
             "version": build.version(),
-            "run": self._run,
+            "run": self.opened.run,
             "pid": os.getpid(),
             "started_at": self._started_at,
             "config_sha": self.settings.sha256,
             "management_url": self.management.url,
-            "market": self.settings.paper.market,
-            "market_ended": self.exchange.ended,
-            "market_failure": str(self.exchange.failure or ""),
+            "market": self.settings.paper.market if self.settings.mode == "paper" else "Coinbase",
+            "exchange": self.opened.link.endpoints.rest,
             "kill_switch": trading.kill.reason,
             "checks": {n: {"ok": c.ok, "detail": c.detail} for n, c in self._checks().items()},
             "facts_waiting": len(trading.facts),
@@ -371,9 +331,3 @@ class Process:
         if ready and not self._ready_told:
             self._ready_told = True
             self._log.info(Event.PROCESS_READY, f"after {self._age():.1f} s")
-        if self.exchange.ended and not self._end_told:
-            self._end_told = True
-            why = f": {self.exchange.failure}" if self.exchange.failure is not None else ""
-            self._log.warning(
-                Event.MARKET_DATA_LOST, f"{self.settings.paper.market} is played to its end{why}"
-            )

@@ -7,8 +7,7 @@ they are. What is ours and cannot be read is an error and never skipped.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +69,6 @@ class CoinbaseExchange:
         url: str,
         ca_file: Path | None,
         signer: Signer | None,
-        symbols: Collection[str],
         id_prefix: str,
         timeouts: Timeouts,
         limits: RateLimits,
@@ -79,13 +77,12 @@ class CoinbaseExchange:
         pause: Callable[[float], None],
         jitter: Callable[[], float],
     ) -> None:
-        """Prepare; nothing is sent yet.
+        """Prepare; nothing is sent yet, and no product is served before `serve`.
 
         Args:
             url: ``https://host[:port]``; plain HTTP only to this machine.
             ca_file: certificates to trust instead of the system's.
             signer: signs requests; without one only public questions are answered.
-            symbols: the products that are served.
             id_prefix: begins every client id of ours, in this run and in earlier ones.
             timeouts: for connections and answers.
             limits: of requests.
@@ -105,7 +102,6 @@ class CoinbaseExchange:
             limits=limits,
             around=Surroundings(clock=clock, watch=watch, pause=pause, jitter=jitter),
         )
-        self._symbols = frozenset(symbols)
         self._id_prefix = id_prefix
         self._clock = clock
         self._watch = watch
@@ -113,8 +109,11 @@ class CoinbaseExchange:
         self._listings = Listings(self._rest, watch)
         self._serving: Mapping[str, Product] = {}
         self._aliases: Mapping[str, str] = {}
-        self._loading = threading.Lock()
         self._submitter = Submitter(self._rest, self._ids, clock)
+
+    def serve(self, products: Mapping[str, Product]) -> None:
+        """Choose the products that are traded; they stay as they are given, whatever is told later."""
+        self._serving = dict(products)
 
     # --- orders ---
 
@@ -185,7 +184,7 @@ class CoinbaseExchange:
         if row is None:
             return None
         self._learned(row)
-        product = self._served().get(row.symbol)
+        product = self._serving.get(row.symbol)
         if product is None:
             raise WireError(f"order {client_id}: its product {row.symbol} is not served")
         intent = self._ids.intent(client_id)
@@ -201,7 +200,7 @@ class CoinbaseExchange:
 
     def open_orders(self) -> Sequence[OrderReport]:
         """Return every order that may still execute, oldest first."""
-        served = self._served()
+        served = self._serving
         reports = []
         for row in self._live():
             product = served.get(row.symbol)
@@ -242,7 +241,7 @@ class CoinbaseExchange:
         return tuple(self._read_fills(self._listings.fills_of(order_ids)))
 
     def _read_fills(self, rows: Iterable[FillRow]) -> Sequence[UserFill]:
-        served = self._served()
+        served = self._serving
         wanted = [row for row in rows if self._is_execution(row, served)]
         self._look_up(row.order_id for row in wanted)
         told: list[UserFill] = []
@@ -311,13 +310,12 @@ class CoinbaseExchange:
     def products(self) -> Mapping[str, Product]:
         """Return the products by symbol, asked for anew."""
         found = self._listings.products()
-        serving = dict(self._serving)
-        for symbol in self._symbols & found.products.keys():
-            now, first = found.products[symbol], serving.setdefault(symbol, found.products[symbol])
+        for symbol, first in self._serving.items():
+            now = found.products.get(symbol, first)
             if (now.tick, now.lot) != (first.tick, first.lot):
                 # Intents count in the increments that their trader began with, and are sent so.
                 self._watch.issue("increments_changed")
-        self._serving, self._aliases = serving, found.aliases
+        self._aliases = found.aliases
         return found.products
 
     @property
@@ -339,7 +337,7 @@ class CoinbaseExchange:
 
     def candles(self, symbol: str) -> Sequence[CandleBar]:
         """Return recent five-minute buckets, oldest first, holes left out."""
-        product = self._served().get(symbol)
+        product = self._serving.get(symbol)
         if product is None:
             raise WireError(f"candles: product {symbol} is not served")
         at = Instant(self._clock.now() + self._rest.ahead)
@@ -370,16 +368,8 @@ class CoinbaseExchange:
 
     # --- what is served ---
 
-    def _served(self) -> Mapping[str, Product]:
-        """Return the served products, each as it was first known."""
-        if not self._serving:
-            with self._loading:
-                if not self._serving:
-                    self.products()
-        return self._serving
-
     def _is_traded(self, currency: str) -> bool:
-        return any(currency in (each.base, each.quote) for each in self._served().values())
+        return any(currency in (each.base, each.quote) for each in self._serving.values())
 
     def _is_ours(self, client_id: str) -> bool:
         return client_id.startswith(self._id_prefix)

@@ -172,31 +172,38 @@ class SocketThread:
             return
         self._watch.connection(self.name, ConnectionState.OPEN, self._url)
         session = self._session(socket)
-        reason = "an error in the stream itself"
+        state, reason = ConnectionState.LOST, "an error in the stream itself"
         try:
             self._listen(socket, session)
-            reason = "the stream was stopped"
+            state, reason = ConnectionState.STOPPED, "the stream was stopped"
         except SocketClosed as error:
-            reason = str(error)
+            if self._stopping.is_set():
+                state, reason = ConnectionState.STOPPED, "the stream was stopped"
+            else:
+                reason = str(error)
         finally:
             socket.close()
             session.end(reason)
-        self._watch.connection(self.name, ConnectionState.LOST, reason)
+        self._watch.connection(self.name, state, reason)
 
     def _listen(self, socket: Socket, session: Session) -> None:
         session.begin()
         receive, take, monotonic = socket.receive, session.take, self._monotonic
         patience: int = self._times.patience
         was_ready = False
-        look_at = 0
+        look_at = frames = 0
         while not self._stopping.is_set():
             message = receive()
             if message is not None:
+                frames += 1
                 take(message)
             now = monotonic()
             if message is None or now >= look_at:
                 look_at = now + patience
                 session.check(now)
+                if frames:
+                    self._watch.frames(self.name, frames)
+                    frames = 0
             if not was_ready and session.ready:
                 was_ready = True
                 self._backoff.reset()

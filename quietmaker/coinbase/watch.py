@@ -19,6 +19,8 @@ class ConnectionState(Enum):
     READY = "ready"
     """Every subscription is acknowledged and has its data."""
     LOST = "lost"
+    STOPPED = "stopped"
+    """Its owner stopped it."""
 
 
 class StreamIssue(Enum):
@@ -45,6 +47,9 @@ class StreamWatch(Protocol):
 
     def connection(self, stream: str, state: ConnectionState, detail: str) -> None:
         """Hear of a change."""
+
+    def frames(self, stream: str, count: int) -> None:
+        """Hear that so many frames came since this was last told."""
 
     def issue(self, stream: str, issue: str, detail: str, times: int) -> None:
         """Hear of something odd: `times` since it was last told. The detail is of the latest."""

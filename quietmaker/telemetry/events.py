@@ -28,6 +28,9 @@ class Event(Enum):
     SYMBOL_REMOVED = "symbol_removed"
     MARKET_DATA_LOST = "market_data_lost"
     MARKET_DATA_RESUMED = "market_data_resumed"
+    STREAM_LOST = "stream_lost"
+    STREAM_READY = "stream_ready"
+    WIRE_ISSUE = "wire_issue"
     USER_STREAM_LOST = "user_stream_lost"
     USER_STREAM_READY = "user_stream_ready"
     ORDER_SUBMITTED = "order_submitted"
@@ -68,6 +71,9 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.SYMBOL_REMOVED: "a symbol is traded no more",
         Event.MARKET_DATA_LOST: "a book cannot be trusted",
         Event.MARKET_DATA_RESUMED: "a book can be trusted again",
+        Event.STREAM_LOST: "a WebSocket was lost or could not be made; it is tried again",
+        Event.STREAM_READY: "a WebSocket is subscribed and has its data",
+        Event.WIRE_ISSUE: "something odd in messages of the exchange was survived",
         Event.USER_STREAM_LOST: "nothing is heard of our orders; entries stop",
         Event.USER_STREAM_READY: "our orders are heard of; what happened meanwhile is asked for",
         Event.ORDER_SUBMITTED: "the request of an order goes out",

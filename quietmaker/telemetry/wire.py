@@ -82,8 +82,8 @@ class WireMetrics:
         )
         self._reconnects = Counter(
             PREFIX + "websocket_reconnects",
-            "Connections that were lost, by reason.",
-            ["channel", "reason"],
+            "Connections that were lost or could not be made.",
+            ["channel"],
             registry=registry,
         )
         self._last = Gauge(
@@ -96,6 +96,7 @@ class WireMetrics:
             self._connected.labels(stream).set(0)
             self._messages.labels(stream)
             self._gaps.labels(stream)
+            self._reconnects.labels(stream)
 
     # --- requests ---
 
@@ -114,9 +115,9 @@ class WireMetrics:
         """Set what a client-side rate limit still allows at once."""
         self._tokens.labels(bucket).set(left)
 
-    def issue(self, kind: str) -> None:
-        """Count something odd in a message that was survived."""
-        self._issues.labels(self._word("kind", kind)).inc()
+    def issue(self, kind: str, times: int) -> None:
+        """Count something odd in messages that was survived."""
+        self._issues.labels(self._word("kind", kind)).inc(times)
 
     # --- streams ---
 
@@ -129,13 +130,13 @@ class WireMetrics:
         self._messages.labels(channel).inc(count)
         self._last.labels(channel).set(epoch_seconds(at))
 
-    def gap(self, channel: str) -> None:
-        """Count a hole in the sequence."""
-        self._gaps.labels(channel).inc()
+    def gap(self, channel: str, times: int) -> None:
+        """Count holes in the sequence."""
+        self._gaps.labels(channel).inc(times)
 
-    def reconnect(self, channel: str, reason: str) -> None:
-        """Count a connection that was lost."""
-        self._reconnects.labels(channel, self._word("reason", reason)).inc()
+    def reconnect(self, channel: str) -> None:
+        """Count a connection that was lost, or could not be made."""
+        self._reconnects.labels(channel).inc()
 
     # --- clocks and rates ---
 

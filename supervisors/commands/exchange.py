@@ -22,11 +22,17 @@ from quietmaker.core.grid import NumberError, number
 from quietmaker.core.units import Nanos
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.models import FILL_MODELS
-from quietmaker.exchange.server.app import ExchangeServer, ServerSettings
+from quietmaker.exchange.server.app import (
+    MARKET_PATHS,
+    USER_PATH,
+    ExchangeServer,
+    ServerSettings,
+)
 from quietmaker.exchange.server.catalogue import NOTHING, Recorded, read_catalogue
 from quietmaker.exchange.server.connection import Limits
 from quietmaker.exchange.server.keys import Permissions, new_key
 from quietmaker.exchange.server.limits import Rates
+from quietmaker.exchange.server.listeners import Addresses
 from quietmaker.exchange.server.monitor import Tally
 from quietmaker.market.sources import MANUAL, SYNTHETIC, open_source
 from quietmaker.ports import MarketSource
@@ -38,12 +44,10 @@ from supervisors import build
 from supervisors.books import paper_balances
 from supervisors.clock import SystemClock
 from supervisors.commands.options import config_options, load_settings, say
-from supervisors.exchange_instance import FILE, FOLDER, ExchangeInstance
+from supervisors.exchange_instance import FILE, FIRST_KEY, ExchangeInstance
 from supervisors.home import Home
 from supervisors.market import WARM_UP
 
-FIRST_KEY: Final = "run"
-"""The key that every exchange has: `quietmaker run` and a newcomer trade with it."""
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -152,7 +156,7 @@ def exchange(
     stop = _Stop()
     if watch_stdin:
         stop.watch_stdin()
-    root = Home.from_env(os.environ).root / FOLDER
+    root = Home.from_env(os.environ).exchange
     home = Home(root)
     with home.claim():
         return _serve(settings, chosen, home, stop)
@@ -172,7 +176,7 @@ def keys() -> None:
 )
 def new(ed25519: bool, name: str | None, view_only: bool, can_transfer: bool) -> None:
     """Make a key; a running exchange accepts it at once. Prints the path of its file."""
-    home = Home(Home.from_env(os.environ).root / FOLDER)
+    home = Home(Home.from_env(os.environ).exchange)
     home.create()
     path = new_key(
         home.root / "keys",
@@ -269,12 +273,7 @@ async def _run(server: ExchangeServer, options: Options, home: Home, stop: _Stop
     """Serve until the end is asked for."""
     log = Log("exchange")
     addresses = await server.open(host=options.host, port=options.port, tls_port=options.tls_port)
-    instance = ExchangeInstance.at(
-        addresses,
-        ca=home.root / "ca.pem",
-        keys=home.root / "keys",
-        started_at=datetime.now(tz=UTC).isoformat(timespec="seconds"),
-    )
+    instance = _described(addresses, home.root)
     serving = asyncio.create_task(server.run(), name="server")
     asked = asyncio.create_task(stop.wait(), name="stop")
     try:
@@ -351,6 +350,23 @@ def _balances(texts: tuple[str, ...]) -> dict[str, Decimal]:
         except NumberError as error:
             raise click.BadParameter(f"{text!r}: {error}", param_hint="--balance") from error
     return balances
+
+
+def _described(addresses: Addresses, folder: Path) -> ExchangeInstance:
+    """Return how this process describes itself."""
+    market = MARKET_PATHS[-1]
+    return ExchangeInstance(
+        pid=os.getpid(),
+        rest_url=addresses.rest_url,
+        http_url=addresses.http_url,
+        market_ws_url=addresses.socket_url(market, tls=True),
+        user_ws_url=addresses.socket_url(USER_PATH, tls=True),
+        market_ws_plain_url=addresses.socket_url(market, tls=False),
+        user_ws_plain_url=addresses.socket_url(USER_PATH, tls=False),
+        ca=str(folder / "ca.pem"),
+        keys=str(folder / "keys"),
+        started_at=datetime.now(tz=UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _banner(instance: ExchangeInstance) -> list[str]:

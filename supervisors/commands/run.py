@@ -16,14 +16,18 @@ import click
 import pykka.debug
 from rich.live import Live
 
+from quietmaker.errors import SafetyRefusal
 from quietmaker.exchange.models import FILL_MODELS
 from quietmaker.settings import Settings
 from quietmaker.telemetry import logs
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
-from supervisors import build
+from quietmaker.telemetry.metrics import Metrics
+from supervisors import build, credentials
+from supervisors.clock import SystemClock
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.home import Home
+from supervisors.opening import Chosen
 from supervisors.plan import plan
 from supervisors.process import Process
 from supervisors.screen import render
@@ -66,14 +70,34 @@ def run(
     extra = [f"paper.market={market}"] if market is not None else []
     extra += [f"paper.speed={speed}"] if speed is not None else []
     settings = load_settings(config_file, [*overrides, *extra])
-    if live and settings.mode != "live":
-        raise click.UsageError(
-            f"--live needs mode: live in the configuration; {config_file} is paper"
-        )
-    home = Home.from_env(os.environ)
-    process = Process(settings=settings, home=home, revision=build.revision(os.environ), tell=say)
+    check_deliberate(settings, config_file, live=live)
+    home, clock, revision = Home.from_env(os.environ), SystemClock(), build.revision(os.environ)
+    metrics = Metrics(version=build.version(), revision=revision, mode=settings.mode, now=clock.now)
+    chosen = Chosen(
+        settings=settings,
+        config_file=config_file,
+        overrides=(*overrides, *extra),
+        home=home,
+        clock=clock,
+        metrics=metrics,
+        tell=say,
+    )
     with home.claim():
-        return _run(process)
+        return _run(Process(chosen=chosen, revision=revision))
+
+
+def check_deliberate(settings: Settings, config_file: Path, *, live: bool) -> None:
+    """Let real money be traded only if file and command line both say so.
+
+    Raises:
+        SafetyRefusal: if one of them does not.
+    """
+    if live and settings.mode != "live":
+        raise SafetyRefusal(f"--live needs mode: live in the configuration; {config_file} is paper")
+    if settings.mode == "live" and not live:
+        raise SafetyRefusal(
+            f"{config_file} says mode: live; to trade real money say --live as well"
+        )
 
 
 def _run(process: Process) -> int:
@@ -86,7 +110,7 @@ def _run(process: Process) -> int:
             max_repeats_per_minute=settings.logging.max_repeats_per_minute,
             env=os.environ,
             context={"mode": settings.mode, "config_sha": settings.sha256[:12]},
-            secrets=[settings.ledger.url] if "@" in settings.ledger.url else [],
+            secrets=_secrets(settings),
             count=process.metrics.log_message,
         )
         stack.callback(handle.close)
@@ -95,11 +119,11 @@ def _run(process: Process) -> int:
         log.info(
             Event.PROCESS_STARTED,
             f"quietmaker {build.version()} in {settings.mode.upper()} mode",
-            home=str(process.home.root),
+            home=str(process.chosen.home.root),
             pid=os.getpid(),
         )
         process.open()
-        stack.callback(process.books.close)
+        stack.callback(process.opened.close)
         for title, text in effective_plan(process):
             log.info(Event.PLAN, f"{title}: {text}")
         if screen is not None:
@@ -109,21 +133,28 @@ def _run(process: Process) -> int:
 
 def effective_plan(process: Process) -> list[tuple[str, str]]:
     """Return what the process is about to do, in words and numbers."""
-    settings = process.settings
-    symbols = list(process.trading.products)
-    lines = [*plan(settings, fees=settings.paper_fees())]
+    settings, opened = process.settings, process.opened
+    lines = [*plan(settings, fees=opened.link.fees())]
+    lines.append(("exchange", opened.link.endpoints.rest))
+    lines.append(("trading", ", ".join(opened.products)))
+    if settings.mode == "paper":
+        lines.append(("fill model bias", FILL_MODELS[settings.paper.fill_model].bias))
     lines += [
-        ("trading", ", ".join(symbols)),
-        ("fill model bias", FILL_MODELS[settings.paper.fill_model].bias),
         ("most at risk", _worst_case(settings, process)),
         (
             "ledger",
-            f"{_without_password(settings.ledger.url)}, run {process.run_number} (`quietmaker db url`)",
+            f"{_without_password(settings.ledger.url)}, run {opened.run} (`quietmaker db url`)",
         ),
         ("management", process.management.url),
-        ("home", str(process.home.root)),
+        ("home", str(process.chosen.home.root)),
     ]
     return lines
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """Return what no log may show, whatever form it takes."""
+    known = [settings.ledger.url] if "@" in settings.ledger.url else []
+    return known + [os.environ[name] for name in (credentials.SECRET,) if os.environ.get(name)]
 
 
 def _without_password(url: str) -> str:
@@ -132,7 +163,7 @@ def _without_password(url: str) -> str:
 
 def _worst_case(settings: Settings, process: Process) -> str:
     """Return how much may be bought at most, whatever happens."""
-    chosen = [settings.symbol(symbol) for symbol in process.trading.products]
+    chosen = [settings.symbol(symbol) for symbol in process.opened.products]
     positions = sum(each.quote.max_position for each in chosen)
     exposure = max((each.risk.max_exposure for each in chosen), default=0)
     return f"{min(positions, exposure)} (positions {positions}, all symbols together {exposure})"

@@ -105,7 +105,6 @@ def rig(
         url=server.url,
         ca_file=ca_file,
         signer=Signer(KEY, clock) if signer else None,
-        symbols=symbols,
         id_prefix=PREFIX,
         timeouts=Timeouts(connect=Nanos(5 * SECOND), read=Nanos(int(read * SECOND))),
         limits=limits,
@@ -118,7 +117,7 @@ def rig(
     server.route("GET", path, answer({"products": PRODUCTS, "pagination": None}))
     server.route("GET", "/time", lambda _: answer({"epochMillis": str(clock.at // 10**6)}))
     try:
-        exchange.products()
+        exchange.serve({s: p for s, p in exchange.products().items() if s in symbols})
         yield Rig(stub=server, exchange=exchange, watch=watch, clock=clock, pauses=pauses)
     finally:
         exchange.close()

@@ -109,10 +109,15 @@ class Watched:
         """Nothing was told yet."""
         self.states: Heard[tuple[ConnectionState, str]] = Heard()
         self.issues: Heard[tuple[str, str, int]] = Heard()
+        self.counted = 0
 
     def connection(self, stream: str, state: ConnectionState, detail: str) -> None:
         """Remember it."""
         self.states((state, detail))
+
+    def frames(self, stream: str, count: int) -> None:
+        """Add them up."""
+        self.counted += count
 
     def issue(self, stream: str, issue: str, detail: str, times: int) -> None:
         """Remember it."""

@@ -77,6 +77,7 @@ def decoded(token: str, key: EllipticCurvePrivateKey | Ed25519PrivateKey) -> dic
         f'  "{SEC1.strip()}"  ',
         "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + SEC1,
     ],
+    ids=range(8),
 )
 def test_p3_an_ecdsa_key_is_read_however_its_line_ends_were_mangled(text: str) -> None:
     key = ApiKey.parse(NAME, text)
@@ -93,6 +94,7 @@ def test_p3_an_ecdsa_key_is_read_however_its_line_ends_were_mangled(text: str) -
         base64.b64encode(SEED + PUBLIC).decode(),
         base64.b64encode(SEED + PUBLIC).decode() + "\n",
     ],
+    ids=range(5),  # keys differ between processes, and test names may not
 )
 def test_an_ed25519_key_is_read_as_pem_and_as_raw_base64(text: str) -> None:
     key = ApiKey.parse(NAME, text)
@@ -116,6 +118,7 @@ def test_an_ed25519_key_is_read_as_pem_and_as_raw_base64(text: str) -> None:
             "PEM",
         ),
     ],
+    ids=range(9),
 )
 def test_what_is_no_key_is_refused_without_showing_it(text: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why) as refused:
@@ -178,7 +181,7 @@ def test_no_secret_is_in_any_text_of_key_and_signer() -> None:
         assert number is None or str(number().private_value) not in shown
 
 
-@pytest.mark.parametrize(("private", "text"), [(EC, SEC1), (ED, pem(ED))])
+@pytest.mark.parametrize(("private", "text"), [(EC, SEC1), (ED, pem(ED))], ids=["EC", "ED"])
 def test_a_token_has_the_claims_and_header_that_coinbase_documents(
     private: EllipticCurvePrivateKey | Ed25519PrivateKey, text: str
 ) -> None:

@@ -56,7 +56,6 @@ class Connected:
             url=f"https://{base}",
             ca_file=self.served.authority,
             signer=signer,
-            symbols=(SYMBOL, USDC),
             id_prefix="qm",
             timeouts=Timeouts(connect=Nanos(5 * SECOND), read=Nanos(5 * SECOND)),
             limits=FREELY,
@@ -65,6 +64,7 @@ class Connected:
             pause=lambda _: None,
             jitter=lambda: 0.0,
         )
+        self.exchange.serve({SYMBOL: PRODUCT, USDC: ALIAS})
         self.market_stream = CoinbaseMarketStream(
             url=f"wss://{base}/",
             products={SYMBOL: PRODUCT, USDC: ALIAS},

@@ -22,6 +22,7 @@ import pytest
 
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.reports import Reports
+from supervisors.exchange_instance import FILE, ExchangeInstance
 from supervisors.home import Home
 
 ROOT = Path(__file__).parents[2]
@@ -259,8 +260,8 @@ def test_a_second_signal_ends_at_once_with_an_error(start: Any) -> None:
 def test_a_recording_is_played_through_the_same_process(start: Any) -> None:
     # Slow enough that a busy machine has recovered its traders before the recording ends.
     run = start("--market", str(RECORDING), "--speed", "2")
-    for _ in range(2):
-        run.await_event("market_data_lost", reason="disconnected")
+    for _ in range(2):  # the exchange takes a product offline whose market is played to its end
+        run.await_event("market_data_lost", reason="product_not_online")
     reasons = {
         (line["symbol"], line["reason"]) for line in run.lines if line["event"] == "hold_changed"
     }
@@ -273,15 +274,123 @@ def test_a_recording_is_played_through_the_same_process(start: Any) -> None:
     assert took < 10
 
 
-def test_live_mode_is_refused(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "supervisors.cli", "run", "--config", "config/live.yaml", "--live"],
+def run_live(tmp_path: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Try to trade real money."""
+    keys = {name: value for name, value in os.environ.items() if "API_KEY" not in name}
+    return subprocess.run(
+        [sys.executable, "-m", "supervisors.cli", "run", "--set", "management.port=0", *args],
         cwd=ROOT,
-        env={**os.environ, "QUIETMAKER_HOME": str(tmp_path)},
+        env={**keys, "QUIETMAKER_HOME": str(tmp_path / "home"), **env},
         capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE,
     )
+
+
+LIVE = ("--config", "config/live.yaml")
+
+
+def test_live_takes_the_command_line_and_a_key_as_well_as_the_file(tmp_path: Path) -> None:
+    done = run_live(tmp_path, *LIVE)
+    assert (done.returncode, "--live" in done.stderr) == (6, True)
+    done = run_live(tmp_path, *LIVE, "--live")
+    assert (done.returncode, "no API key" in done.stderr) == (6, True)
+    assert not (tmp_path / "home" / "database").exists()
+
+
+def make_key(tmp_path: Path, *args: str) -> str:
+    """Return the file of a new key of a paper exchange under the same home."""
+    made = subprocess.run(
+        [sys.executable, "-m", "supervisors.cli", "exchange", "keys", "new", *args],
+        cwd=ROOT,
+        env={**os.environ, "QUIETMAKER_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return made.stdout.strip()
+
+
+def test_live_without_a_network_ends_before_anything_is_opened_or_sent(tmp_path: Path) -> None:
+    key = make_key(tmp_path)
+    done = run_live(tmp_path, *LIVE, "--live", QUIETMAKER_API_KEY_FILE=key)
+    assert done.returncode == 1
+    assert "api.coinbase.com" in done.stderr
+    assert "PRIVATE" not in done.stderr + done.stdout
+    assert "order_submitted" not in done.stdout
+    assert not (tmp_path / "home" / "database").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [(("--can-transfer",), "can transfer funds"), (("--view-only",), "cannot trade")],
+)
+def test_a_key_that_can_move_money_away_or_cannot_trade_is_refused(
+    tmp_path: Path, args: tuple[str, ...], says: str
+) -> None:
+    with paper_exchange(tmp_path / "home") as instance:
+        done = run_live(
+            tmp_path,
+            *LIVE,
+            "--live",
+            *("--set", f"exchange.address.rest={instance.rest_url}"),
+            *("--set", f"exchange.address.market={instance.market_ws_url}"),
+            *("--set", f"exchange.address.user={instance.user_ws_url}"),
+            *("--set", f"exchange.address.ca_file={instance.ca}"),
+            QUIETMAKER_API_KEY_FILE=make_key(tmp_path, *args),
+        )
     assert done.returncode == 6
-    assert "paper only" in done.stderr
+    assert says in done.stderr
+    assert "order_submitted" not in done.stdout
+
+
+@contextlib.contextmanager
+def paper_exchange(home: Path) -> Iterator[ExchangeInstance]:
+    """Run a paper exchange of its own."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "supervisors.cli", "exchange"),
+            *("--watch-stdin", "--port", "0", "--tls-port", "0"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "QUIETMAKER_HOME": str(home), "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        for line in process.stdout:
+            if json.loads(line)["event"] == "exchange_listening":
+                break
+        yield ExchangeInstance.read(home / "exchange" / FILE)
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_run_trades_on_a_paper_exchange_that_outlives_it(start: Any, tmp_path: Path) -> None:
+    with paper_exchange(tmp_path / "home") as instance:
+        os.environ["QUIETMAKER_API_KEY_FILE"] = str(instance.first_key)
+        try:
+            for _ in range(2):
+                run = start(
+                    *("--set", f"paper.exchange_url={instance.rest_url}"),
+                    *("--set", f"exchange.address.ca_file={instance.ca}"),
+                )
+                run.await_event("order_submitted")
+                code, took = run.end()
+                assert code == 0
+                assert took < 10
+        finally:
+            del os.environ["QUIETMAKER_API_KEY_FILE"]
+    with database(run.home) as url:
+        reports = Reports(url=lambda: url)
+        assert reports.open_orders() == []
+        assert reports.derived_drift() == []
+        reports.close()
+        assert rows(url, "SELECT count(*) FROM refused_facts") == [(0,)]

@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 from decimal import Decimal
 from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -14,14 +15,14 @@ from actors.board import Board
 from actors.status import document
 from quietmaker.core.orders import Move, OrderState
 from quietmaker.core.units import Side
+from quietmaker.errors import SafetyRefusal
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import OrderFact, UserFill
 from quietmaker.settings import load
 from supervisors.books import carried_on, paper_balances
 from supervisors.clock import SystemClock
 from supervisors.closing import cancel_all, settle, write
-from supervisors.home import Home
-from supervisors.process import Process
+from supervisors.commands.run import check_deliberate
 from supervisors.screen import render, why
 from tests.actors.fakes import FakeExchange, report
 from tests.kit.makers import START, SYMBOL, make_fill, make_intent, make_product
@@ -57,21 +58,31 @@ def test_quote_currencies_that_are_not_funded_are_given_as_much_as_dollars() -> 
     assert paper_balances(settings, products) == {"USD": Decimal(1_000), "USDT": Decimal(1_000)}
 
 
-def test_live_mode_is_refused_with_the_exit_code_of_a_safety_rule() -> None:
-    class Live:
-        mode = "live"
+@pytest.mark.parametrize(
+    ("config_file", "live", "message"),
+    [
+        ("config/live.yaml", False, "say --live as well"),
+        ("config/paper.yaml", True, "needs mode: live"),
+    ],
+)
+def test_real_money_takes_the_file_and_the_command_line(
+    config_file: str, live: bool, message: str
+) -> None:
+    settings = load(config_file, env={})
+    with pytest.raises(SafetyRefusal, match=message) as caught:
+        check_deliberate(settings, Path(config_file), live=live)
+    assert caught.value.exit_code == 6
+    check_deliberate(settings, Path(config_file), live=settings.mode == "live")
 
-    with pytest.raises(Exception, match="paper only") as caught:
-        Process(settings=Live(), home=Home.from_env({}), revision="x", tell=print)  # type: ignore[arg-type]
-    assert getattr(caught.value, "exit_code", None) == 6
 
-
-def test_everything_open_is_cancelled_by_the_hundred() -> None:
+def test_everything_open_of_ours_is_cancelled_by_the_hundred_and_nothing_else() -> None:
     exchange = FakeExchange()
     for number in range(230):
-        exchange.orders[f"c{number}"] = report(f"c{number}", OrderState.OPEN)
+        exchange.orders[f"qm7-{number}"] = report(f"qm7-{number}", OrderState.OPEN)
+    exchange.orders["by-hand"] = report("by-hand", OrderState.OPEN)
     cancel_all(exchange)
     assert [len(batch) for batch in exchange.asked("cancel")] == [100, 100, 30]
+    assert not any("by-hand" in batch for batch in exchange.asked("cancel"))
 
 
 def test_the_books_are_settled_with_what_the_exchange_says_at_the_end() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from quietmaker.core.product import Product
 from quietmaker.exchange.matching import MatchingCore
@@ -43,6 +43,7 @@ class House:
         self._records = records
         self._authenticator = authenticator
         self._monitor = monitor
+        self._offline: set[str] = set()
 
     def canonical(self, symbol: str) -> str | None:
         """Return the product whose market a product shares, itself without an alias; None: unknown."""
@@ -61,9 +62,21 @@ class House:
         played = symbol in self.catalogue.played or symbol in self.catalogue.aliases
         return self._core.symbol(symbol) if played else None
 
+    def row(self, symbol: str) -> Mapping[str, Any]:
+        """Return a product as it is answered, without what the market says of it now."""
+        row = self.catalogue.row(symbol)
+        return {**row, "status": "offline"} if self.canonical(symbol) in self._offline else row
+
+    def play(self, symbol: str, *, on: bool) -> bool:
+        """Take a product online or offline, as its market begins or ends; return whether that is news."""
+        if (symbol not in self._offline) is on:
+            return False
+        (self._offline.discard if on else self._offline.add)(symbol)
+        return True
+
     def status_row(self, symbol: str) -> Mapping[str, str]:
         """Return a product as the status channel tells it."""
-        row = self.catalogue.row(symbol)
+        row = self.row(symbol)
         return {
             "product_type": row["product_type"],
             "id": symbol,

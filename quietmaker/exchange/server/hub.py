@@ -20,6 +20,7 @@ from quietmaker.core.market import (
     CandleBar,
     FeedLost,
     MarketEvent,
+    StaleReason,
     TouchQuote,
     TradePrint,
 )
@@ -79,6 +80,9 @@ class House(Protocol):
 
     def venue(self, symbol: str) -> Venue | None:
         """Return the market of a product; None when the source does not play it."""
+
+    def play(self, symbol: str, *, on: bool) -> bool:
+        """Take a product online or offline, as its market begins or ends; return whether that is news."""
 
     def status_row(self, symbol: str) -> Mapping[str, str]:
         """Return a product as the status channel tells it."""
@@ -160,6 +164,10 @@ class Hub:
                 board.on_lost()
             case _:
                 assert_never(event)
+        ended = isinstance(event, FeedLost) and event.reason is StaleReason.DISCONNECTED
+        began = isinstance(event, BookSnapshot | BookDelta | TouchQuote)
+        if (ended or began) and self._house.play(event.symbol, on=began):
+            self.status(event.symbol)
 
     def candle(self, bar: CandleBar) -> None:
         """Tell a bucket that closed; the rest of its channel waits for the next batch."""
@@ -288,8 +296,7 @@ class Hub:
     def _unsubscribe(self, connection: Connection, request: Unsubscribe) -> None:
         channel = request.channel
         names = self._names(channel, request.products) if request.products else ()
-        if names or not request.products:  # names that are all unknown are not the whole channel
-            connection.unsubscribe(channel, names)
+        connection.unsubscribe(channel, names)
         for (heard, name), listeners in self._heard.items():
             if heard is channel and not connection.listens(channel, name):
                 listeners.pop(connection.number, None)

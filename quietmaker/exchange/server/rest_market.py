@@ -117,8 +117,8 @@ def product_row(office: Office, symbol: str) -> Mapping[str, Any]:
     """Return a product as it is now."""
     catalogue = office.house.catalogue
     if symbol not in catalogue.played and symbol not in catalogue.aliases:
-        return catalogue.row(symbol)
-    row = dict(catalogue.row(symbol))
+        return office.house.row(symbol)
+    row = dict(office.house.row(symbol))
     listed = catalogue.products[symbol]
     past = office.past(_book_symbol(office, symbol))
     price = past.last if past.last is not None else _middle(office.house.venue(symbol))

@@ -47,6 +47,7 @@ class House:
     records: Records = field(default_factory=lambda: Records(session="test"))
     user_id: str = USER_ID
     portfolio_id: str = "00000000-0000-0000-0000-0000000000bb"
+    offline: set[str] = field(default_factory=set)
 
     def canonical(self, symbol: str) -> str | None:
         """Know two products, and an alias of the first."""
@@ -64,9 +65,16 @@ class House:
         """Return the market of the first; the second has none."""
         return self.core.symbol(symbol) if symbol == SYMBOL else None
 
+    def play(self, symbol: str, *, on: bool) -> bool:
+        """Take a product online or offline."""
+        news = (symbol in self.offline) is on
+        (self.offline.discard if on else self.offline.add)(symbol)
+        return news
+
     def status_row(self, symbol: str) -> Mapping[str, str]:
         """Return a product as the status channel tells it."""
-        return {"product_type": "SPOT", "id": symbol, "status": "online", "status_message": ""}
+        status = "offline" if symbol in self.offline else "online"
+        return {"product_type": "SPOT", "id": symbol, "status": status, "status_message": ""}
 
     def live_orders(self) -> Iterable[OrderRecord]:
         """Return the open orders."""

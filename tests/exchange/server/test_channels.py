@@ -132,6 +132,25 @@ def test_a_lost_market_falls_silent_and_comes_back_with_a_snapshot() -> None:
     assert levels(snapshot) == [("bid", "0.09", "1"), ("offer", "0.11", "1")]
 
 
+def test_a_product_whose_market_ended_goes_offline_until_it_plays_again() -> None:
+    rig = Rig()
+    client = rig.client()
+    client.subscribe("status", SYMBOL)
+    told: list[str] = []
+    for _ in range(2):
+        rig.lose()
+        rig.lose()
+        told += [_status(frame) for frame in client.frames()]
+        rig.book(bids=[(100, 10)], asks=[(102, 30)])
+        told += [_status(frame) for frame in client.frames()]
+    assert told == ["offline", "online", "offline", "online"]
+
+
+def _status(frame: dict[str, Any]) -> str:
+    assert frame["channel"] == "status"
+    return str(frame["events"][0]["products"][0]["status"])
+
+
 def test_levels_of_a_lost_market_are_not_told_before_its_snapshot() -> None:
     rig = Rig()
     client = rig.client()

@@ -1,0 +1,176 @@
+"""Opening what a run trades on and with: the exchange, the books, and what is traded.
+
+Live, the exchange comes first: without an answer from it, and without a key that may trade and cannot
+withdraw, nothing is opened and nothing is sent. On paper the books come first, because the account of our
+own paper exchange goes on from what they say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from quietmaker.coinbase.auth import ApiKey
+from quietmaker.core.product import Product
+from quietmaker.settings import Settings
+from quietmaker.telemetry.metrics import Metrics
+from supervisors import build, credentials
+from supervisors.books import Books, carried_on, open_books, paper_balances
+from supervisors.clock import SystemClock
+from supervisors.home import Home
+from supervisors.link import Connection, Link, live_endpoints, paper_endpoints
+from supervisors.market import open_market
+from supervisors.paper_server import Endpoints, PaperServer
+
+STOP_WITHIN = 3.0
+"""Seconds that our own paper exchange may take to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What was chosen, and where it came from.
+
+    Attributes:
+        config_file: the settings were read from it.
+        overrides: `section.key=value` of the command line, which came on top.
+        tell: takes notes for people.
+    """
+
+    settings: Settings
+    config_file: Path
+    overrides: tuple[str, ...]
+    home: Home
+    clock: SystemClock
+    metrics: Metrics
+    tell: Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Opened:
+    """Everything open, nothing trading.
+
+    Attributes:
+        products: of the symbols to trade.
+        run: number of the run in the ledger.
+        server: the paper exchange that we started, if any.
+    """
+
+    link: Link
+    books: Books
+    products: Mapping[str, Product]
+    run: int
+    server: PaperServer | None
+
+    def close(self) -> None:
+        """Close the connections, the paper exchange if it is ours, and the books. Idempotent."""
+        self.link.close()
+        if self.server is not None:
+            self.server.stop(STOP_WITHIN)
+        self.books.close()
+
+
+def open_run(chosen: Chosen) -> Opened:
+    """Open everything.
+
+    Raises:
+        QuietmakerError: if something cannot be opened; what was opened is closed again.
+    """
+    settings = chosen.settings
+    if settings.mode == "live":
+        return _on(chosen, live_endpoints(settings), credentials.api_key(os.environ))
+    if settings.paper.exchange_url is not None:
+        url = settings.paper.exchange_url
+        return _on(chosen, paper_endpoints(settings, url), credentials.api_key(os.environ))
+    return _on_our_own(chosen)
+
+
+def _on(chosen: Chosen, endpoints: Endpoints, key: ApiKey) -> Opened:
+    """Open on an exchange that is there already."""
+    connection = _connect(chosen, endpoints, key)
+    try:
+        products = _traded(chosen, connection.offered)
+        books = open_books(chosen.settings, chosen.home, connection.offered)
+    except BaseException:
+        connection.close()
+        raise
+    try:
+        run = _begin_run(chosen, books, connection.offered)
+    except BaseException:
+        connection.close()
+        books.close()
+        raise
+    link = connection.serve(products)
+    return Opened(link=link, books=books, products=products, run=run, server=None)
+
+
+def _on_our_own(chosen: Chosen) -> Opened:
+    """Open the books, then a paper exchange whose account goes on from them."""
+    info = open_market(chosen.settings).info()
+    for symbol, statement in info.inferred.items():
+        chosen.tell(f"note: {symbol}: {statement}")
+    products = _traded(chosen, info.products)
+    books = open_books(chosen.settings, chosen.home, info.products)
+    server: PaperServer | None = None
+    try:
+        run = _begin_run(chosen, books, info.products)
+        server = PaperServer.start(
+            chosen.home,
+            config_file=chosen.config_file,
+            overrides=chosen.overrides,
+            balances=_balances(chosen, books, info.products),
+            session=f"p{run}",
+            env=os.environ,
+        )
+        connection = _connect(chosen, *server.await_up())
+    except BaseException:
+        if server is not None:
+            server.stop(STOP_WITHIN)
+        books.close()
+        raise
+    return Opened(
+        link=connection.serve(products), books=books, products=products, run=run, server=server
+    )
+
+
+def _connect(chosen: Chosen, endpoints: Endpoints, key: ApiKey) -> Connection:
+    return Connection(chosen.settings, endpoints, key, clock=chosen.clock, metrics=chosen.metrics)
+
+
+def _traded(chosen: Chosen, offered: Mapping[str, Product]) -> dict[str, Product]:
+    """Return the products of the symbols to trade; their settings are checked against them."""
+    settings = chosen.settings
+    products = {symbol: offered[symbol] for symbol in settings.select(offered)}
+    for symbol, product in products.items():
+        settings.params(symbol, product)
+    return products
+
+
+def _begin_run(chosen: Chosen, books: Books, offered: Mapping[str, Product]) -> int:
+    for symbol in set(books.ledger.symbols_in_use()) - set(offered):
+        chosen.tell(f"note: the books hold {symbol}, which this market does not have; it waits")
+    return books.ledger.begin_run(
+        mode=chosen.settings.mode,
+        config_sha=chosen.settings.sha256,
+        version=build.version(),
+        at=chosen.clock.now(),
+    )
+
+
+def _balances(
+    chosen: Chosen, books: Books, products: Mapping[str, Product]
+) -> Mapping[str, Decimal]:
+    """Return what the paper account holds now: what it began with, and all executions since."""
+    balances, short = carried_on(
+        paper_balances(chosen.settings, products),
+        held={holding.symbol: holding.size for holding in books.reports.positions()},
+        cash=books.reports.cash_flows(),
+    )
+    for amount in short:
+        chosen.tell(
+            f"note: the paper account would hold {amount}; it begins at 0 "
+            f"(paper.starting_balances was lowered)"
+        )
+    return balances
