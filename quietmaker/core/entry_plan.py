@@ -16,6 +16,7 @@ REFUSALS_BEFORE_PAUSE: Final = 3
 PAUSE_LIMIT: Final = 60 * SECOND
 
 _BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
 _POSITION_OPEN: Final = Gate.POSITION_OPEN
 _PRICE_BAND: Final = Gate.PRICE_BAND
 _RISK_REFUSED: Final = Gate.RISK_REFUSED
@@ -66,7 +67,11 @@ class Ladder:
 
     def reserved(self) -> int:
         """Return the value of what may still execute, in tick-lots."""
-        return sum(order.leaves * order.intent.price for order in self.slots if order is not None)
+        value = 0
+        for order in self.slots:
+            if order is not None:
+                value += order.leaves * order.intent.price
+        return value
 
     def on_refused(self, now: int) -> None:
         """Count a refusal; a side that is refused again and again pauses, ever longer."""
@@ -85,10 +90,11 @@ class Plan:
         prices: wanted price by level, 0 for none.
         quotes: whether any level is wanted.
         lots: size of a new order by level.
+        new, value, cost: how many new orders these are, their value in tick-lots, what they reserve.
         bid, ask: the quotes that the market gates judged, for the explanation.
     """
 
-    __slots__ = ("ask", "bid", "detail", "gate", "lots", "prices", "quotes")
+    __slots__ = ("ask", "bid", "cost", "detail", "gate", "lots", "new", "prices", "quotes", "value")
 
     def __init__(self, gate: Gate | None, levels: int, bid: int, ask: int) -> None:
         """Start with nothing wanted."""
@@ -96,6 +102,7 @@ class Plan:
         self.detail = ""
         self.prices = [0] * levels
         self.lots = [0] * levels
+        self.new = self.value = self.cost = 0
         self.quotes = False
         self.bid = bid
         self.ask = ask
@@ -286,15 +293,18 @@ class EntryPlanner:
         if cost > funds:
             return Gate.INSUFFICIENT_FUNDS, self._funds_detail(ladder.side, cost, funds)
         if _RISK_REFUSED not in state.off:
-            planned = sum(p * n for p, n in zip(plan.prices, plan.lots, strict=True))
-            exposure = state.position.cost + planned + sum(each.reserved() for each in self.ladders)
-            new = sum(1 for n in plan.lots if n)
+            exposure = state.position.cost + plan.value
+            for each in self.ladders:
+                exposure += each.reserved()
             verdict = approve(
-                state, notional=lots * price, exposure=exposure, planned=new, rate=self.rate
+                state, notional=lots * price, exposure=exposure, planned=plan.new, rate=self.rate
             )
             if isinstance(verdict, Refused):
                 return _RISK_REFUSED, describe(verdict)
         plan.lots[level] = lots
+        plan.new += 1
+        plan.value += lots * price
+        plan.cost += cost
         return None, ""
 
     def _funds(self, ladder: Ladder, plan: Plan) -> int:
@@ -304,16 +314,14 @@ class EntryPlanner:
         for order in ladder.slots:
             if order is not None:
                 free -= self._cost(side, order.intent.price, order.leaves)
-        for price, lots in zip(plan.prices, plan.lots, strict=True):
-            free -= self._cost(side, price, lots)
-        return free
+        return free - plan.cost
 
     def _cost(self, side: Side, price: int, lots: int) -> int:
         """Return what a quote reserves: a bid with the taker fee that the exchange may hold."""
-        if side is Side.SELL:
+        if side is _SELL:
             return lots
         taker = self.state.fees.taker if self.state.fees is not None else 0
-        return -(-price * lots * (PPB + taker) // PPB)
+        return price * lots + (price * lots * taker + PPB - 1) // PPB
 
     def _room_detail(self, room: int) -> str:
         cap = self.state.params.quote.max_position

@@ -41,7 +41,6 @@ from quietmaker.core.orders import (
 )
 from quietmaker.core.state import State
 from quietmaker.core.units import (
-    EXACT,
     NEVER,
     PPB,
     ROUNDED,
@@ -51,6 +50,7 @@ from quietmaker.core.units import (
     Rate,
     Side,
     Ticks,
+    times,
 )
 
 ASKS_BEFORE_ALERT: Final = 3
@@ -418,7 +418,7 @@ def _leave_with(state: State, entry: Side, rates: FeeRates, profit: Rate) -> int
 def _paid(state: State) -> FeeRates:
     """Return the rate that the entry paid, rounded up, for both sides: the only one that is known."""
     cost = state.product.notional(state.position.cost, 1)
-    paid = ROUNDED.divide(EXACT.multiply(state.position.fees, Decimal(PPB)), cost)
+    paid = ROUNDED.divide(times(state.position.fees, Decimal(PPB)), cost)
     rate = Rate(int(paid) + 1)
     return FeeRates(maker=rate, taker=rate)
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from quietmaker.core.product import Product
-from quietmaker.core.units import EXACT, PPB, Liquidity, Rate, Side, Ticks, ratio
+from quietmaker.core.units import PPB, Liquidity, Rate, Side, Ticks, ratio, times
 
 _MAKER: Final = Liquidity.MAKER
 _BUY: Final = Side.BUY
@@ -33,7 +33,7 @@ class FeeRates:
 
 def fee_on(notional: Decimal, fee: Rate) -> Decimal:
     """Return the exact fee on a notional, in quote."""
-    return EXACT.multiply(notional, ratio(fee))
+    return times(notional, ratio(fee))
 
 
 def break_even(

@@ -72,7 +72,7 @@ def tick_is_fine(state: State, bid: int, ask: int) -> bool:
     edge = 2 * (ask - bid) * PPB
     if gates.include_fees and state.fees is not None:
         edge -= 2 * state.fees.maker * (bid + ask)
-    return gates.max_tick_share * edge >= 2 * PPB * PPB
+    return edge >= state.limits.least_edge
 
 
 def range_suffices(required: int, low: int, high: int, bid: int, ask: int) -> bool:

@@ -14,7 +14,16 @@ from decimal import Decimal
 from typing import Final
 
 from quietmaker.core.orders import Fill
-from quietmaker.core.units import EXACT, ROUNDED, ZERO, Instant, Liquidity, Side, Ticks
+from quietmaker.core.units import (
+    ROUNDED,
+    ZERO,
+    Instant,
+    Liquidity,
+    Side,
+    Ticks,
+    minus,
+    plus,
+)
 
 FEE_QUANTUM: Final = Decimal("1e-20")
 
@@ -101,7 +110,7 @@ class Position:
             part = min(left, self._open[0].lots)
             taken = self._take(part)
             fee = fee_left if part == left else _share(fee_left, part, left)
-            fee_left = EXACT.subtract(fee_left, fee)
+            fee_left = minus(fee_left, fee)
             left -= part
             closed.append(
                 Closed(
@@ -134,7 +143,7 @@ class Position:
         self._open.append(lot)
         self.lots += lot.lots
         self.cost += lot.price * lot.lots
-        self.fees = EXACT.add(self.fees, lot.fee)
+        self.fees = plus(self.fees, lot.fee)
 
     def _take(self, lots: int) -> Lot:
         lot = self._open[0]
@@ -142,12 +151,12 @@ class Position:
         if lots == lot.lots:
             self._open.popleft()
         else:
-            rest = EXACT.subtract(lot.fee, fee)
+            rest = minus(lot.fee, fee)
             self._open[0] = replace(lot, lots=lot.lots - lots, fee=rest)
             lot = replace(lot, lots=lots, fee=fee)
         self.lots -= lots
         self.cost -= lot.price * lots
-        self.fees = EXACT.subtract(self.fees, fee)
+        self.fees = minus(self.fees, fee)
         return lot
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from quietmaker.core.units import EXACT, Lots, Ticks
+from quietmaker.core.units import EXACT, Lots, Ticks, times
 
 
 class OffGridError(ValueError):
@@ -52,7 +52,7 @@ class Product:
         """Refuse increments that no price or size could be a multiple of; derive the rest once."""
         if self.tick <= 0 or self.lot <= 0:
             raise ValueError(f"{self.symbol}: tick {self.tick} and lot {self.lot} must be positive")
-        tick_value = EXACT.multiply(self.tick, self.lot)
+        tick_value = times(self.tick, self.lot)
         derive = object.__setattr__  # the class is frozen
         derive(self, "tick_value", tick_value)
         derive(self, "tick_value_ratio", tick_value.as_integer_ratio())
@@ -82,15 +82,15 @@ class Product:
 
     def price(self, ticks: Ticks | int) -> Decimal:
         """Convert ticks to a price."""
-        return EXACT.multiply(Decimal(ticks), self.tick)
+        return times(Decimal(ticks), self.tick)
 
     def size(self, lots: Lots | int) -> Decimal:
         """Convert lots to a size."""
-        return EXACT.multiply(Decimal(lots), self.lot)
+        return times(Decimal(lots), self.lot)
 
     def notional(self, ticks: Ticks | int, lots: Lots | int) -> Decimal:
         """Return the exact value of ``lots`` at ``ticks``, in quote."""
-        return EXACT.multiply(Decimal(ticks * lots), self.tick_value)
+        return times(Decimal(ticks * lots), self.tick_value)
 
     def value_up(self, amount: Decimal) -> int:
         """Convert an amount of quote currency to whole tick-lots, rounded up."""
@@ -110,6 +110,6 @@ def _ceil_div(amount: Decimal, unit: Decimal) -> int:
 
 def _whole(value: Decimal, increment: Decimal, symbol: str, what: str) -> int:
     count = int(value // increment)
-    if EXACT.multiply(Decimal(count), increment) != value:
+    if times(Decimal(count), increment) != value:
         raise OffGridError(f"{symbol}: {what} {value} is not a multiple of {increment}")
     return count

@@ -14,7 +14,18 @@ from quietmaker.core.commands import RoundTrip
 from quietmaker.core.orders import ExitReason
 from quietmaker.core.positions import Closed
 from quietmaker.core.product import Product
-from quietmaker.core.units import EXACT, PPB, ROUNDED, ZERO, Instant, Lots, Rate, Side
+from quietmaker.core.units import (
+    PPB,
+    ROUNDED,
+    ZERO,
+    Instant,
+    Lots,
+    Rate,
+    Side,
+    minus,
+    plus,
+    times,
+)
 
 
 class Sums:
@@ -54,7 +65,7 @@ class Sums:
         self.gross += self.sign * (part.exit_price - lot.price) * size
         captured = (lot.twice_mid - 2 * lot.price) + (2 * part.exit_price - part.exit_twice_mid)
         self.twice_spread += self.sign * captured * size
-        self.fees = EXACT.add(self.fees, EXACT.add(lot.fee, part.exit_fee))
+        self.fees = plus(self.fees, plus(lot.fee, part.exit_fee))
         self.closed_at = max(self.closed_at, part.at)
         if lot.trade_id != self._last_entry:
             self._last_entry = lot.trade_id
@@ -67,7 +78,7 @@ class Sums:
 
     def net(self, product: Product) -> Decimal:
         """Return the net result in quote: the one P&L function."""
-        return EXACT.subtract(product.notional(self.gross, 1), self.fees)
+        return minus(product.notional(self.gross, 1), self.fees)
 
 
 class RoundTripBuilder:
@@ -116,7 +127,7 @@ class RoundTripBuilder:
         if not sums.lots:
             raise ValueError(f"round trip {self.id} closed nothing")
         gross = product.notional(sums.gross, 1)
-        spread = EXACT.multiply(product.notional(sums.twice_spread, 1), Decimal("0.5"))
+        spread = times(product.notional(sums.twice_spread, 1), Decimal("0.5"))
         net = sums.net(product)
         entry_value = product.notional(sums.entry, 1)
         return RoundTrip(
@@ -131,7 +142,7 @@ class RoundTripBuilder:
             exit_value=product.notional(sums.exit, 1),
             fees=sums.fees,
             spread_captured=spread,
-            price_move=EXACT.subtract(gross, spread),
+            price_move=minus(gross, spread),
             net=net,
             net_return=_as_rate(net, entry_value),
             maker_fills=sums.makers,
@@ -156,7 +167,7 @@ def unrealised(
 ) -> Decimal:
     """Return what leaving a position at a price would earn before the exit fee, in quote."""
     gross = product.notional(entry.sign * (price * lots - cost), 1)
-    return EXACT.subtract(gross, fees)
+    return minus(gross, fees)
 
 
 def _as_rate(net: Decimal, value: Decimal) -> Rate:

@@ -14,7 +14,7 @@ from quietmaker.core.orders import Working
 from quietmaker.core.params import TraderParams
 from quietmaker.core.positions import Position
 from quietmaker.core.product import Product
-from quietmaker.core.units import Instant, Lots, Side
+from quietmaker.core.units import NEVER, PPB, Instant, Lots, Side
 
 _BUY: Final = Side.BUY
 
@@ -22,11 +22,13 @@ _BUY: Final = Side.BUY
 class Limits:
     """Amounts of quote currency as whole tick-lots (one tick on one lot), rounded down.
 
-    Rounding a limit down by less than one tick-lot keeps every comparison in integers.
+    Rounding a limit down by less than one tick-lot keeps every comparison in integers. `least_edge` is
+    the edge of which one tick is `max_tick_share`, as `gates.tick_is_fine` counts it, rounded up.
     """
 
     __slots__ = (
         "exposure",
+        "least_edge",
         "least_level",
         "level_sizes",
         "order",
@@ -40,6 +42,8 @@ class Limits:
         self.position = tick_lots(product, params.quote.max_position)
         self.order = tick_lots(product, params.risk.max_order_notional)
         self.exposure = tick_lots(product, params.risk.max_exposure)
+        share = params.gates.max_tick_share
+        self.least_edge = -(-2 * PPB * PPB // share) if share else NEVER
 
 
 def tick_lots(product: Product, amount: Decimal) -> int:

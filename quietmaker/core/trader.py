@@ -50,7 +50,15 @@ from quietmaker.core.positions import Closed, Position
 from quietmaker.core.product import Product
 from quietmaker.core.rounds import RoundTripBuilder
 from quietmaker.core.state import State, tick_lots
-from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Liquidity, Lots, Side
+from quietmaker.core.units import (
+    SECOND,
+    ZERO,
+    Instant,
+    Liquidity,
+    Lots,
+    Side,
+    minus,
+)
 
 NOTHING: Final[tuple[Command, ...]] = ()
 DAY: Final = 86_400 * SECOND
@@ -424,7 +432,7 @@ class Trader:
         """Add a result to its day's loss; a gain lessens it."""
         state = self.state
         if record.closed_at // DAY >= state.day:
-            state.lost_today = EXACT.subtract(state.lost_today, record.net)
+            state.lost_today = minus(state.lost_today, record.net)
 
     # --- deciding -------------------------------------------------------------------------------
 

@@ -14,7 +14,17 @@ from typing import Final
 
 from quietmaker.core.fees import FeeRates, fee_on
 from quietmaker.core.product import Product
-from quietmaker.core.units import EXACT, PPB, ZERO, Liquidity, Rate, Side, ratio
+from quietmaker.core.units import (
+    PPB,
+    ZERO,
+    Liquidity,
+    Rate,
+    Side,
+    minus,
+    plus,
+    ratio,
+    times,
+)
 from quietmaker.exchange.orders import Order
 from quietmaker.ports import Balance
 
@@ -68,15 +78,15 @@ class Account:
         available = self.available(currency)
         if amount > available:
             return False
-        self._available[currency] = EXACT.subtract(available, amount)
-        self._hold[currency] = EXACT.add(self.hold(currency), amount)
+        self._available[currency] = minus(available, amount)
+        self._hold[currency] = plus(self.hold(currency), amount)
         order.held = amount
         return True
 
     def release(self, product: Product, order: Order) -> None:
         """Give back what is still held for an order that ended."""
         currency = _held_currency(product, order.side)
-        self._hold[currency] = EXACT.subtract(self._hold[currency], order.held)
+        self._hold[currency] = minus(self._hold[currency], order.held)
         self._credit(currency, order.held)
         order.held = ZERO
 
@@ -88,19 +98,19 @@ class Account:
         fee = fee_on(value, order.rates.of(liquidity))
         currency = _held_currency(product, order.side)
         remaining = _hold_for(product, order)
-        freed = EXACT.subtract(order.held, remaining)
+        freed = minus(order.held, remaining)
         order.held = remaining
-        order.fees = EXACT.add(order.fees, fee)
-        self._hold[currency] = EXACT.subtract(self._hold[currency], freed)
+        order.fees = plus(order.fees, fee)
+        self._hold[currency] = minus(self._hold[currency], freed)
         if order.side is _BUY:
-            self._credit(currency, EXACT.subtract(freed, EXACT.add(value, fee)))
+            self._credit(currency, minus(freed, plus(value, fee)))
             self._credit(product.base, product.size(lots))
         else:
-            self._credit(product.quote, EXACT.subtract(value, fee))
+            self._credit(product.quote, minus(value, fee))
         return fee
 
     def _credit(self, currency: str, amount: Decimal) -> None:
-        self._available[currency] = EXACT.add(self.available(currency), amount)
+        self._available[currency] = plus(self.available(currency), amount)
         self._hold.setdefault(currency, ZERO)
 
 
@@ -111,4 +121,4 @@ def _held_currency(product: Product, side: Side) -> str:
 def _hold_for(product: Product, order: Order) -> Decimal:
     if order.side is _SELL:
         return product.size(order.left)
-    return EXACT.multiply(product.notional(order.price, order.left), order.hold_factor)
+    return times(product.notional(order.price, order.left), order.hold_factor)

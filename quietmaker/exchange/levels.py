@@ -154,15 +154,21 @@ class Level:
 
 
 class OwnSide:
-    """Our levels on one side. Keys are prices times `sign`, so that a greater key is a better price."""
+    """Our levels on one side. Keys are prices times `sign`, so that a greater key is a better price.
 
-    __slots__ = ("count", "keys", "levels", "sign")
+    Attributes:
+        levels: by key.
+        ordered: the same, best first.
+        count: orders that rest in them.
+    """
+
+    __slots__ = ("count", "levels", "ordered", "sign")
 
     def __init__(self, sign: int) -> None:
         """Start empty; `sign` is +1 for buys and -1 for sells."""
         self.sign = sign
-        self.keys: list[int] = []
         self.levels: dict[int, Level] = {}
+        self.ordered: list[Level] = []
         self.count = 0
 
     def join(self, at: int, order: Order, shown: int, model: FillModel) -> None:
@@ -171,7 +177,7 @@ class OwnSide:
         level = self.levels.get(key)
         if level is None:
             level = self.levels[key] = Level(key, shown)
-            insort(self.keys, key)
+            insort(self.ordered, level, key=_worst_last)
         elif shown == UNSEEN:
             level.lost()
         else:
@@ -187,4 +193,8 @@ class OwnSide:
         self.count -= 1
         if not level.orders:
             del self.levels[key]
-            self.keys.remove(key)
+            self.ordered.remove(level)
+
+
+def _worst_last(level: Level) -> int:
+    return -level.key

@@ -282,10 +282,10 @@ class Venue:
 
     def _show(self, own: OwnSide, at: int, key: int, size: int) -> None:
         """Tell the levels at and beyond the touch what is displayed there; deeper ones are hidden."""
-        for level_key in reversed(own.keys):
-            if level_key < key:
+        for level in own.ordered:
+            if level.key < key:
                 break
-            own.levels[level_key].show(at, size if level_key == key else 0, self._model)
+            level.show(at, size if level.key == key else 0, self._model)
         self._watch()
 
     def _book_changed(self, at: int) -> None:
@@ -311,11 +311,10 @@ class Venue:
         room = size - used
         key = own.sign * price
         executions: Executions = []
-        for level_key in reversed(own.keys):
-            if level_key < key:
+        for level in own.ordered:
+            if level.key < key:
                 break
-            level = own.levels[level_key]
-            if level_key > key and not used:
+            if level.key > key and not used:
                 room = max(room - (HUGE - level.swept(HUGE, executions)), 0)
             else:
                 room = level.swept(room, executions)
@@ -326,11 +325,10 @@ class Venue:
     def _trade(self, own: OwnSide, at: int, key: int, size: int, meets: bool) -> None:
         left = size
         executions: Executions = []
-        for level_key in reversed(own.keys):
-            if level_key < key:
+        for level in own.ordered:
+            if level.key < key:
                 break
-            level = own.levels[level_key]
-            if level_key > key:
+            if level.key > key:
                 left = level.swept(left, executions)
             elif meets:
                 left = level.traded(at, size, left, self._model, executions)
@@ -397,16 +395,14 @@ class Venue:
     def _watch(self) -> None:
         """Refresh the numbers that `on_touch` and `on_trade` compare with."""
         buys, sells = self.buys, self.sells
-        self._top_buy = buys.keys[-1] if buys.keys else NO_BUY
-        self._low_sell = -sells.keys[-1] if sells.keys else NO_SELL
+        self._top_buy = buys.ordered[0].key if buys.ordered else NO_BUY
+        self._low_sell = -sells.ordered[0].key if sells.ordered else NO_SELL
         level = self._bid_level = _first_waiting(buys)
-        self._bid_key, self._bid_shown = (
-            (NO_BUY, UNSEEN) if level is None else (level.key, level.shown)
-        )
+        self._bid_key = NO_BUY if level is None else level.key
+        self._bid_shown = UNSEEN if level is None else level.shown
         level = self._ask_level = _first_waiting(sells)
-        self._ask_key, self._ask_shown = (
-            (NO_SELL, UNSEEN) if level is None else (-level.key, level.shown)
-        )
+        self._ask_key = NO_SELL if level is None else -level.key
+        self._ask_shown = UNSEEN if level is None else level.shown
         if not self.seen or self._taken_bids or self._taken_asks:
             # Every touch must be looked at: the first one, and while displayed lots are used up.
             self._bid_key = HUGE
@@ -414,8 +410,7 @@ class Venue:
 
 def _first_waiting(own: OwnSide) -> Level | None:
     """Return our best level in which others still stand before us."""
-    for key in reversed(own.keys):
-        level = own.levels[key]
+    for level in own.ordered:
         if level.orders[-1].ahead:
             return level
     return None

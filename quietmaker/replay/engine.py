@@ -52,6 +52,8 @@ from quietmaker.ports import Balance, Rejected, UserFill, UserOrder
 from quietmaker.replay.stats import Stats
 
 DecisionSink = Callable[[Command], None]
+REMEMBERED: Final = 1_000
+"""Finished orders that the exchange can still be asked about; a late cancellation is milliseconds late."""
 _SIDES: Final = {1: Side.BUY, -1: Side.SELL}
 
 
@@ -113,6 +115,7 @@ class Engine:
             latency=setup.latency,
             seed=setup.seed,
             session="replay",
+            retain=REMEMBERED,
             confirm=False,
         )
         self._venues: dict[str, Venue] = {s: self._core.symbol(s) for s in self._symbols}
@@ -265,20 +268,22 @@ class Engine:
 
     def _on_result(self, result: Result, now: int) -> None:
         match result:
-            case UserOrder(
-                symbol=symbol, client_id=client_id, move=move, reason=reason, filled=filled
-            ):
-                trader = self._traders[symbol]
-                commands = trader.on_moved(now, client_id, move, reason, filled)
-                self._told(trader, commands, now)
-            case UserFill(fill=fill):
+            case UserOrder():
+                trader = self._traders[result.symbol]
+                moved = trader.on_moved(
+                    now, result.client_id, result.move, result.reason, result.filled
+                )
+                self._told(trader, moved, now)
+            case UserFill():
+                fill = result.fill
                 self.stats.on_fill(fill)
                 trader = self._traders[fill.symbol]
                 self._told(trader, trader.on_fill(now, fill), now)
-            case SubmitAnswer(client_id=client_id, outcome=outcome):
-                if isinstance(outcome, Rejected):
-                    self._refused(client_id, Move.REJECTED, outcome.reason, now)
-            case CancelAnswer(outcome=outcome):
+            case SubmitAnswer():
+                if isinstance(result.outcome, Rejected):
+                    self._refused(result.client_id, Move.REJECTED, result.outcome.reason, now)
+            case CancelAnswer():
+                outcome = result.outcome
                 if outcome.reason is not None:
                     self._refused(outcome.client_id, Move.CANCEL_REFUSED, outcome.reason, now)
             case _:
@@ -299,13 +304,13 @@ class Engine:
         for command in commands:
             if self._sink is not None:
                 self._sink(command)
-            match command:
-                case SubmitOrder(intent=intent):
-                    self.stats.orders[intent.purpose] += 1
-                    self._core.submit(now, intent)
-                case CancelOrder(client_id=client_id, reason=reason):
-                    self.stats.cancels[reason.value] += 1
-                    self._core.cancel(now, client_id)
+            match command:  # without captures, which compiled code would have to look up by name
+                case SubmitOrder():
+                    self.stats.orders[command.intent.purpose] += 1
+                    self._core.submit(now, command.intent)
+                case CancelOrder():
+                    self.stats.cancels[command.reason] += 1
+                    self._core.cancel(now, command.client_id)
                 case HoldChanged():
                     self.stats.on_hold(command)
                 case RoundTrip():

@@ -36,7 +36,7 @@ def _result(engine: Engine) -> dict[str, Any]:
         "bias": engine.model.bias,
         "quotes": stats.orders[Purpose.ENTRY],
         "exit_orders": stats.orders[Purpose.EXIT],
-        "cancels": dict(sorted(stats.cancels.items())),
+        "cancels": dict(sorted((reason.value, n) for reason, n in stats.cancels.items())),
         "refusals": {
             gate.value: {"count": stats.refusals[gate], "seconds": in_seconds(stats.held[gate])}
             for gate in sorted(stats.refusals, key=lambda gate: gate.value)

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from quietmaker.core.commands import Alert, Gate, HoldChanged, RoundTrip
+from quietmaker.core.commands import Alert, CancelReason, Gate, HoldChanged, RoundTrip
 from quietmaker.core.orders import ExitReason, Fill, Purpose
-from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Liquidity, Side
+from quietmaker.core.units import SECOND, ZERO, Instant, Liquidity, Side, plus
 
 
 @dataclass(slots=True)
@@ -22,10 +22,10 @@ class Money:
 
     def add(self, trip: RoundTrip) -> None:
         """Count one round trip."""
-        self.spread_captured = EXACT.add(self.spread_captured, trip.spread_captured)
-        self.price_move = EXACT.add(self.price_move, trip.price_move)
-        self.fees = EXACT.add(self.fees, trip.fees)
-        self.net = EXACT.add(self.net, trip.net)
+        self.spread_captured = plus(self.spread_captured, trip.spread_captured)
+        self.price_move = plus(self.price_move, trip.price_move)
+        self.fees = plus(self.fees, trip.fees)
+        self.net = plus(self.net, trip.net)
 
 
 @dataclass(slots=True)
@@ -42,13 +42,13 @@ class Trips:
     def add(self, trip: RoundTrip) -> None:
         """Count one round trip; a fee-only loss lost although its price did not."""
         held = trip.closed_at - trip.opened_at
-        gross = EXACT.add(trip.spread_captured, trip.price_move)
+        gross = plus(trip.spread_captured, trip.price_move)
         self.count += 1
         self.wins += trip.net > 0
         self.fee_only_losses += trip.net < 0 <= gross
         self.hold += held
         self.longest = max(self.longest, held)
-        self.net = EXACT.add(self.net, trip.net)
+        self.net = plus(self.net, trip.net)
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Stats:
     """
 
     orders: Counter[Purpose] = field(default_factory=Counter)
-    cancels: Counter[str] = field(default_factory=Counter)
+    cancels: Counter[CancelReason] = field(default_factory=Counter)
     fills: Counter[Liquidity] = field(default_factory=Counter)
     refusals: Counter[Gate] = field(default_factory=Counter)
     held: Counter[Gate] = field(default_factory=Counter)

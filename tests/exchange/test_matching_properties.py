@@ -261,8 +261,8 @@ def test_our_own_orders_never_meet(course: list[Step]) -> None:
     d = Desk(make_core(balances=BALANCES))
     play(d, course)
     venue = d.core.symbol(SYMBOL)
-    if venue.buys.keys and venue.sells.keys:
-        assert venue.buys.keys[-1] < -venue.sells.keys[-1]
+    if venue.buys.ordered and venue.sells.ordered:
+        assert venue.buys.ordered[0].key < -venue.sells.ordered[0].key
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -278,6 +278,6 @@ def test_ten_thousand_orders_leave_no_more_behind_than_a_hundred(model: str) -> 
         d.heard.clear()
     venue = d.core.symbol(SYMBOL)
     assert (d.core.remembered, d.core.pending) == (50, 0)
-    assert (venue.buys.levels, venue.buys.keys, venue.buys.count) == ({}, [], 0)
+    assert (venue.buys.levels, venue.buys.ordered, venue.buys.count) == ({}, [], 0)
     assert d.core.fills(Instant(0)) == ()
     assert total(d, "USD") + total(d, "TNSR") > ZERO
