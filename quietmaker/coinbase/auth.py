@@ -3,8 +3,8 @@
 * A token names the key (`sub`, header `kid`), lives for two minutes, and for REST is bound to one method,
   host and path without the query (`uri`). A socket's token is bound to nothing.
 * `nbf` lies a few seconds back: a token from the future is refused, and clocks differ.
-* Times are those of the exchange's clock as far as it is known (`Signer.correct`), so that a host whose
-  clock went wrong can still cancel and leave.
+* Times can be those of the exchange's clock (`Signer.correct`), so that a host whose clock went wrong can
+  still cancel and leave.
 * Each request has a token of its own, with a nonce of its own. Signing takes some 40 µs, which would double
   the time between a decision and the first byte of its order; `TokenStock` mints ahead of need.
 

@@ -340,7 +340,7 @@ class CoinbaseExchange:
         product = self._serving.get(symbol)
         if product is None:
             raise WireError(f"candles: product {symbol} is not served")
-        at = Instant(self._clock.now() + self._rest.ahead)
+        at = self._clock.now()
         bars: dict[Instant, CandleBar] = {}
         for row in self._listings.candles(symbol, at, MOST_CANDLES):
             try:

@@ -34,6 +34,8 @@ READY_TOKENS: Final = 8
 ATTEMPTS: Final = 3
 FRESH_TOKENS: Final = 2
 """How often a request that was refused for its token is signed anew."""
+MISTRUST: Final = SECOND
+"""A difference of clocks that can be why a token was refused."""
 FIRST_PAUSE: Final = 0.2
 """Seconds between the first and the second attempt; doubled from then on, and spread."""
 
@@ -135,6 +137,7 @@ class Rest:
             )
             for path in (SUBMIT, CANCEL)
         }
+        self._corrected = False
         self.ahead = Nanos(0)
         """The exchange's clock less ours, when they were last compared."""
 
@@ -189,7 +192,7 @@ class Rest:
         return self._insist(endpoint, pool, attempt, ATTEMPTS)
 
     def time(self) -> Instant:
-        """Return the exchange's clock, and sign at it from now on. Asked once.
+        """Return the exchange's clock, and note how far it is from ours. Asked once.
 
         Raises:
             WireError: if there is no answer that can be read.
@@ -204,8 +207,6 @@ class Rest:
         body = load(self._insist(Endpoint.TIME, Pool.PUBLIC, attempt, 1), Endpoint.TIME.value)
         there, after = read_time(body), clock.now()
         self.ahead = Nanos(there - (before + after) // 2)
-        if self._signer is not None:
-            self._signer.correct(self.ahead)
         return there
 
     def cancel(self, body: bytes) -> Mapping[str, Any]:
@@ -239,12 +240,25 @@ class Rest:
     def refused_token(self) -> None:
         """Take note that a token was refused: those minted with it are no better."""
         self._around.watch.issue("unauthorized")
-        with suppress(
-            WireError
-        ):  # a wrong clock is the first cause, but its answer is not to be had
-            self.time()
+        self._set_clock_of_tokens()
         for stock in self._stocks.values():
             stock.clear()
+
+    def _set_clock_of_tokens(self) -> None:
+        """Sign at the exchange's clock, or at ours again if that was no better.
+
+        Only a refusal makes us believe that our clock is wrong: the other may be, and be right about
+        tokens all the same.
+        """
+        if self._signer is None:
+            return
+        wrong = Nanos(0)
+        if not self._corrected:
+            with suppress(WireError):  # not to be had: then it is tried as it is
+                self.time()
+                wrong = self.ahead if abs(self.ahead) > MISTRUST else wrong
+        self._signer.correct(wrong)
+        self._corrected = wrong != 0
 
     def refused_rate(self, answer: Answer, pool: Pool = Pool.PRIVATE) -> Nanos:
         """Take note that it was too much; return for how long nothing is sent."""
