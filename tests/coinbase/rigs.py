@@ -198,6 +198,20 @@ class MarketRig:
         self.watch.until(ConnectionState.READY, ready + 1)
         return line
 
+    def bytes_arrived(self, number: int) -> None:
+        """Wait until the client holds so many bytes of an unfinished message."""
+        thread = self.stream._thread
+        assert thread is not None
+        socket = thread._socket
+        assert socket is not None
+        waiting = threading.Event()
+        for _ in range(int(PATIENCE * 1000)):
+            held = max(sum(map(len, socket._parts)), len(socket._buffer) - socket._at)
+            if held >= number:
+                return
+            waiting.wait(0.001)
+        raise AssertionError(f"{number} bytes never arrived")
+
     def lost(self, reason: StaleReason, number: int = 1) -> list[str]:
         """Wait until so many books were lost for a reason; return their symbols."""
         self.heard.until(

@@ -273,6 +273,18 @@ def test_a_gap_loses_every_book_before_anything_else_and_then_all_are_asked_for(
     assert kinds(rig)[told + 2 :] == ["BookSnapshot A-USD", "BookDelta A-USD"]
 
 
+def test_a_gap_while_a_snapshot_is_awaited_has_it_asked_for_again(peer: Peer) -> None:
+    rig = MarketRig(peer, "A-USD")
+    line = rig.open()
+    rig.stream.resync("A-USD")
+    assert [line.asked()["type"], line.asked()["type"]] == ["unsubscribe", "subscribe"]
+    line.sequence += 1  # the snapshot is what was lost
+    line.beat()
+    assert [line.asked()["type"], line.asked()["type"]] == ["unsubscribe", "subscribe"]
+    line.book("A-USD", {"10": "1"}, {"11": "1"})
+    rig.heard.of(BookSnapshot, 2)
+
+
 def test_a_gap_in_heartbeats_and_acknowledgements_is_a_gap_too(peer: Peer) -> None:
     rig = MarketRig(peer, "A-USD")
     line = rig.open()
@@ -317,6 +329,21 @@ def test_p12_a_silent_connection_is_given_up_and_the_next_one_begins(peer: Peer)
     assert rig.lost(StaleReason.DISCONNECTED) == ["A-USD"]
     rig.open()
     rig.heard.of(BookSnapshot, 2)
+
+
+def test_a_long_message_on_its_way_excuses_heartbeats_as_long_as_it_moves(peer: Peer) -> None:
+    rig = MarketRig(peer, "A-USD")
+    line = rig.open()
+    body = frame(json.dumps({"type": "error", "message": "x" * 9_000}).encode())
+    for start in range(0, 8_000, 1_000):
+        line.send(body[start : start + 1_000])
+        rig.bytes_arrived(start + 1_000)
+        rig.clock.advance(6)
+    rig.lost(StaleReason.SILENT)  # not to be relied on, but not given up either
+    line.send(body[8_000:])
+    assert rig.watch.odd("error_frame")
+    rig.clock.advance(12.1)
+    assert "no heartbeat" in rig.watch.until(ConnectionState.LOST)
 
 
 def test_pings_are_sent_and_one_without_an_answer_ends_the_connection(peer: Peer) -> None:

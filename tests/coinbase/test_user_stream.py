@@ -167,6 +167,14 @@ def test_steps_back_and_repeats_tell_nothing_and_are_counted(peer: Peer) -> None
     assert len(rig.heard.of(UserFill)) == 1
 
 
+def test_a_total_that_shrinks_is_a_step_back_and_no_repeat(peer: Peer) -> None:
+    rig = UserRig(peer)
+    line = rig.open()
+    tell(line, order("a", "OPEN", "0.5"), order("a", "OPEN", "0.2"))
+    assert rig.watch.odd("order_regressed") == "order a"
+    assert rig.watch.words() == {"order_regressed"}
+
+
 def test_orders_that_are_not_ours_are_told_and_unknown_products_counted(peer: Peer) -> None:
     rig = UserRig(peer)
     line = rig.open()
