@@ -11,6 +11,7 @@ import pytest
 import websocket
 
 from quietmaker.coinbase.wire import MarketDecoder
+from quietmaker.core.units import SECOND, Instant
 from tests.exchange.server.serving import BASE, BOOK, USDC, Peer, Served, serve
 from tests.exchange.support import PRODUCT, SYMBOL
 
@@ -104,7 +105,9 @@ def test_on_the_user_channel_an_alias_keeps_its_name(served: Served, user: Peer)
 
 
 def test_the_user_channel_can_overtake_the_answer(served: Served, user: Peer) -> None:
-    served.fault("rest.delay", match={"path": "*/orders"}, parameters={"when": "after"})
+    served.fault(
+        "rest.delay", match={"path": "*/orders"}, parameters={"when": "after", "ms": 2_000}
+    )
     answered = threading.Event()
 
     def place() -> None:
@@ -151,15 +154,18 @@ def test_filled_can_be_told_twice_first_with_a_hold(served: Served, user: Peer) 
 
 
 def test_a_fill_can_be_listed_late(served: Served, user: Peer) -> None:
-    served.fault("fills.late", count=1, parameters={"ms": 400})
+    served.fault("fills.late", count=1, parameters={"ms": 60_000})
     order_id = served.place("a")
     told(user)
-    served.trade("0.1", "5", "SELL")
-    assert told(user)["status"] == "FILLED"
+    served.trade("0.1", "2", "SELL")
+    assert told(user)["cumulative_quantity"] == "2"
     assert fills(served, order_id) == []
-    served.fault("rest.delay", match={"path": "*/fills"}, parameters={"ms": 450}, count=1)
-    (fill,) = fills(served, order_id)
-    assert (fill["size"], fill["price"]) == ("5", "0.1")
+    served.trade("0.1", "3", "SELL")
+    assert told(user)["status"] == "FILLED"
+    assert [fill["size"] for fill in fills(served, order_id)] == ["3"]
+    desk = served.server.desk
+    later = served.on_loop(lambda: list(desk.records.fills(Instant(desk.now() + 61 * SECOND))))
+    assert [str(fill.size) for fill in later] == ["3.0", "2.0"]
 
 
 def test_p16_an_update_can_come_twice(served: Served, user: Peer) -> None:
