@@ -265,22 +265,15 @@ class MatchingCore:
             Why it is refused, in Coinbase's words, or None; a refused change changes nothing.
         """
         self._now = max(self._now, at)
+        wrong = self.check_amend(client_id, price, size)
         order = self._orders.get(client_id)
-        refusal = check_edit(order, price, size)
-        if order is None or refusal is not None:
-            return refusal
+        if order is None or wrong is not None:
+            return wrong
         intent = order.intent
         product, venue = self._products[intent.symbol], self._venues[intent.symbol]
-        wrong = check_amounts(product, price, size)
-        if wrong is None and intent.post_only and venue.meets(order.side, price):
-            wrong = Refusal.POST_ONLY
-        if wrong is not None:
-            return wrong
         changed = order.changed(Ticks(price), Lots(size))
         self.account.release(product, order)
-        if not self.account.reserve(product, changed):
-            self.account.reserve(product, order)
-            return Refusal.FUNDS
+        self.account.reserve(product, changed)
         stays = price == order.price and size < intent.size
         if not stays:
             venue.leave(order)
@@ -289,6 +282,26 @@ class MatchingCore:
         if not stays:
             self._place(order)
         return None
+
+    def check_amend(self, client_id: str, price: int, size: int) -> str | None:
+        """Return why `amend` would refuse a change now, or None; nothing changes."""
+        order = self._orders.get(client_id)
+        refusal = check_edit(order, price, size)
+        if order is None or refusal is not None:
+            return refusal
+        product, venue = self._products[order.intent.symbol], self._venues[order.intent.symbol]
+        wrong = check_amounts(product, price, size)
+        if wrong is None and order.intent.post_only and venue.meets(order.side, price):
+            wrong = Refusal.POST_ONLY
+        if wrong is not None:
+            return wrong
+        changed = order.changed(Ticks(price), Lots(size))
+        self.account.release(product, order)
+        afforded = self.account.reserve(product, changed)
+        if afforded:
+            self.account.release(product, changed)
+        self.account.reserve(product, order)
+        return None if afforded else Refusal.FUNDS
 
     def end(self, at: int, client_id: str, state: OrderState, move: Move, reason: str) -> None:
         """Let the exchange end an open order of its own accord; one that has ended stays as it is."""

@@ -64,6 +64,7 @@ TRADES: Final[tuple[tuple[str, Private], ...]] = (
     ("/orders", rest_orders.create),
     ("/orders/preview", rest_orders.preview),
     ("/orders/edit", rest_orders.edit),
+    ("/orders/edit_preview", rest_orders.edit_preview),
     ("/orders/batch_cancel", rest_orders.batch_cancel),
 )
 """POST with a token that may trade."""

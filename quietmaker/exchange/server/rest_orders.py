@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import web
 
 from quietmaker.core.orders import Intent
+from quietmaker.core.units import Lots, Ticks
 from quietmaker.exchange.market_orders import MarketOrder
 from quietmaker.exchange.refusals import CancelRefusal, EditRefusal, Refusal
 from quietmaker.exchange.server.estimate import estimate
@@ -89,23 +91,35 @@ async def edit(office: Office, request: web.Request, key: Key) -> web.Response:
     body = await body_of(request)
     record = office.desk.records.by_id(string(body, "order_id"))
     try:
-        reason = await _edit(office, body, record)
+        ticks, lots = _edited(body, record)
+        reason = None if record is None else await office.desk.edit(record, ticks, lots)
     except OrderRefused as refused:
         reason = refused.reason
-    if reason is None:
-        return answer({"success": True, "errors": []})
-    edits = {refusal.value for refusal in EditRefusal}
+    return answer({"success": reason is None, "errors": _edit_errors(reason)})
+
+
+async def edit_preview(office: Office, request: web.Request, key: Key) -> web.Response:
+    """Say what an order would cost after a change, and why that would be refused; nothing changes."""
+    del key
+    body = await body_of(request)
+    record = office.desk.records.by_id(string(body, "order_id"))
+    changed: Intent | None = None
+    try:
+        ticks, lots = _edited(body, record)
+        assert record is not None, "an unknown order was refused"
+        office.desk.now()
+        reason = office.desk.floor.core.check_amend(record.client_id, ticks, lots)
+        if reason is None:
+            changed = replace(record.order.intent, price=ticks, size=lots)
+    except OrderRefused as refused:
+        reason = refused.reason
+    cost = estimate(office, "" if record is None else record.symbol, changed)
+    fields = ("slippage", "order_total", "commission_total", "quote_size", "base_size")
     return answer(
         {
-            "success": False,
-            "errors": [
-                {
-                    "edit_failure_reason": reason if reason in edits else _NO_EDIT_REASON,
-                    "preview_failure_reason": _NO_PREVIEW_REASON
-                    if reason in edits
-                    else _as_preview(reason),
-                }
-            ],
+            "errors": _edit_errors(reason),
+            **{field: cost[field] for field in (*fields, "best_bid", "best_ask")},
+            "average_filled_price": cost["est_average_filled_price"],
         }
     )
 
@@ -189,19 +203,31 @@ def _as_preview(reason: str) -> str:
     return reason if reason.startswith(_PREVIEW) else _PREVIEW + reason
 
 
-async def _edit(office: Office, body: dict[str, Any], record: OrderRecord | None) -> str | None:
+def _edited(body: dict[str, Any], record: OrderRecord | None) -> tuple[Ticks, Lots]:
+    """Return the price and the total size that an order is to get."""
     if record is None:
-        return EditRefusal.UNKNOWN
+        raise OrderRefused(EditRefusal.UNKNOWN, "no such order")
     if record.draft.kind is not Kind.LIMIT:
-        return EditRefusal.NOT_LIMIT
+        raise OrderRefused(EditRefusal.NOT_LIMIT, "not a limit order")
     price = amount(body, "price", EditRefusal.PRICE)
     size = amount(body, "size", EditRefusal.SIZE)
     if not price:
-        return EditRefusal.PRICE
+        raise OrderRefused(EditRefusal.PRICE, "price must be greater than zero")
     if not size:
-        return EditRefusal.SIZE
-    ticks, lots = on_grid(record.draft.product, price, size)
-    return await office.desk.edit(record, ticks, lots)
+        raise OrderRefused(EditRefusal.SIZE, "size must be greater than zero")
+    return on_grid(record.draft.product, price, size)
+
+
+def _edit_errors(reason: str | None) -> list[dict[str, str]]:
+    if reason is None:
+        return []
+    own = reason in {refusal.value for refusal in EditRefusal}
+    return [
+        {
+            "edit_failure_reason": reason if own else _NO_EDIT_REASON,
+            "preview_failure_reason": _NO_PREVIEW_REASON if own else _as_preview(reason),
+        }
+    ]
 
 
 async def _cancel(office: Office, order_id: str) -> str | None:
