@@ -63,6 +63,7 @@ class Options:
     private_rate: int
     public_rate: int
     connection_rate: int
+    message_rate: int
     client_id: bool
     loop: bool
     admin: bool
@@ -119,6 +120,13 @@ class Options:
     default=8,
     show_default=True,
     help="WebSocket connections per second and address; 0: no limit.",
+)
+@click.option(
+    "--message-rate",
+    type=click.IntRange(0),
+    default=8,
+    show_default=True,
+    help="WebSocket messages without a token per second and address; 0: no limit.",
 )
 @click.option(
     "--client-id", is_flag=True, help="Send client_id in frames of the market endpoint as well."
@@ -333,7 +341,7 @@ def _server_settings(
         loop=options.loop,
         session=options.session,
         rates=Rates(private=options.private_rate, public=options.public_rate),
-        sockets=Limits(connections=options.connection_rate),
+        sockets=Limits(connections=options.connection_rate, messages=options.message_rate),
         market_client_id=options.client_id,
         admin=options.admin,
     )
