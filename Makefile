@@ -1,6 +1,7 @@
 # make run     the market maker on paper: no key, no account, nothing to set up
 # make test    everything: format, lint, types, import contracts, unit, property, scenario, integration
 # make install the virtual environment and the package, nothing started
+# make sdk     the virtual environment of Coinbase's SDK, a client in the tests; part of make test
 # make bench   benchmarks, one JSON line each
 # make fmt     format the code
 
@@ -8,10 +9,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SDK_VENV := .venv-sdk
+SDK_STAMP := $(SDK_VENV)/.installed
 SOURCES := quietmaker actors supervisors tests bench setup.py
 ARGS ?=
 
-.PHONY: run test install lint bench bench-compiled fmt docs clean
+.PHONY: run test install sdk lint bench bench-compiled fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
@@ -33,7 +36,16 @@ lint: install
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --config setup.cfg --no-logo
 
-test: lint
+# The SDK needs older libraries than ours, so it is installed apart. An interrupted start is begun again.
+sdk: $(SDK_STAMP)
+
+$(SDK_STAMP): tests/integration/sdk/requirements.txt
+	@echo "installing Coinbase's SDK into $(SDK_VENV) ..." >&2
+	@$(PYTHON) -m venv --clear $(SDK_VENV)
+	@$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+test: lint sdk
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 bench: install
@@ -48,4 +60,4 @@ docs: install
 	$(BIN)/python -m quietmaker.settings.docs
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(SDK_VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
