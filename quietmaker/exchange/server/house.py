@@ -65,7 +65,9 @@ class House:
     def row(self, symbol: str) -> Mapping[str, Any]:
         """Return a product as it is answered, without what the market says of it now."""
         row = self.catalogue.row(symbol)
-        return {**row, "status": "offline"} if self.canonical(symbol) in self._offline else row
+        if row["status"] == "online" and self.canonical(symbol) in self._offline:
+            return {**row, "status": "offline"}
+        return row
 
     def play(self, symbol: str, *, on: bool) -> bool:
         """Take a product online or offline, as its market begins or ends; return whether that is news."""
