@@ -134,7 +134,11 @@ def check_request(
 
 
 def _normal(uri: str) -> str:
-    """Return a uri claim with its host in lower case; nothing else is forgiven."""
+    """Return a uri claim with its host in lower case, and without the scheme of plain HTTP.
+
+    Signers that cut off ``https://`` only (ccxt) leave the scheme that Coinbase does not serve.
+    """
     method, _, rest = uri.partition(" ")
+    rest = rest.removeprefix("http://")
     host, slash, path = rest.partition("/")
     return f"{method} {host.lower()}{slash}{path}"

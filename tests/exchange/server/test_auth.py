@@ -92,6 +92,7 @@ def test_tokens_of_our_own_signer_are_good_for_both_kinds_of_key(
         {"uri": None, "uris": [URI]},
         {"uri": f"GET api.coinbase.com{PATH}"},
         {"uri": f"GET {HOST.upper()}{PATH}"},
+        {"uri": f"GET http://{HOST}{PATH}"},
         {"nbf": NOW + 4},
         {"exp": NOW - 4},
         {"nbf": NOW - 60, "exp": NOW + 0.5},
