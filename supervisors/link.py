@@ -97,12 +97,7 @@ class Connection:
                 connect=seconds(requests.connect_timeout_seconds),
                 read=seconds(requests.read_timeout_seconds),
             ),
-            limits=RateLimits(
-                private_per_second=requests.private_per_second,
-                public_per_second=requests.public_per_second,
-                per_hour=requests.per_hour,
-                urgent_share=URGENT_SHARE,
-            ),
+            limits=rate_limits(settings),
             clock=clock,
             watch=RequestsWatch(metrics),
             pause=time.sleep,
@@ -119,7 +114,7 @@ class Connection:
         """Return the link for the products that are traded."""
         self._exchange.serve(products)
         endpoints, exchange = self._endpoints, self._exchange
-        times = _times(self._settings)
+        times = stream_times(self._settings)
         watch = StreamsWatch(self._metrics, now=self._clock.now)
         market = CoinbaseMarketStream(
             url=endpoints.market,
@@ -157,7 +152,8 @@ class Connection:
         self._exchange.close()
 
 
-def _times(settings: Settings) -> SocketTimes:
+def stream_times(settings: Settings) -> SocketTimes:
+    """Return the times of a WebSocket, as configured."""
     streams = settings.exchange.streams
     return replace(
         TIMES,
@@ -165,6 +161,17 @@ def _times(settings: Settings) -> SocketTimes:
         pong_within=seconds(streams.ping_timeout_seconds),
         stale_after=seconds(streams.stale_seconds),
         reconnect_after=seconds(streams.reconnect_seconds),
+    )
+
+
+def rate_limits(settings: Settings) -> RateLimits:
+    """Return how many requests may be sent, as configured."""
+    requests = settings.exchange.requests
+    return RateLimits(
+        private_per_second=requests.private_per_second,
+        public_per_second=requests.public_per_second,
+        per_hour=requests.per_hour,
+        urgent_share=URGENT_SHARE,
     )
 
 

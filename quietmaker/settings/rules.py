@@ -43,10 +43,9 @@ def symbol_faults(settings: SymbolSettings) -> Iterator[Fault]:
 
 def global_faults(settings: GlobalSettings) -> Iterator[Fault]:
     """Yield what is wrong with the values of the process."""
-    if settings.mode == "live" and any(
-        set(name) <= {"*", "?", "-"} for name in settings.universe.symbols
-    ):
-        yield ("universe", "symbols"), "live mode trades named symbols only; list them"
+    real = settings.mode == "live" or settings.paper.market == "live"
+    if real and any(set(name) <= {"*", "?", "-"} for name in settings.universe.symbols):
+        yield ("universe", "symbols"), "a live market is traded by named symbols only; list them"
     if settings.paper.taker_fee_pct < settings.paper.maker_fee_pct:
         text = f"{plain(settings.paper.taker_fee_pct)} is below maker_fee_pct"
         yield ("paper", "taker_fee_pct"), f"{text} {plain(settings.paper.maker_fee_pct)}"

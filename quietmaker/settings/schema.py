@@ -48,9 +48,10 @@ class PaperSettings:
     """The market and the exchange of paper mode. Live mode reads none of it."""
 
     market: str = key(
-        Text(r"\S(.*\S)?", "synthetic, or the path of a recording"),
+        Text(r"\S(.*\S)?", "synthetic, live, manual, or the path of a recording"),
         "synthetic",
-        "synthetic, or the path of a recording that is played back",
+        "synthetic; a recording that is played back; live, the public market of Coinbase as it happens; "
+        "or manual, moved over the exchange's admin endpoint",
     )
     speed: Decimal = key(
         Number(Decimal("0.01"), Decimal(100_000)),

@@ -19,6 +19,7 @@ import click
 from quietmaker.coinbase.products import products_from_answer
 from quietmaker.coinbase.recordings import CoinbaseFrames
 from quietmaker.core.grid import NumberError, number
+from quietmaker.core.market import MarketEvent
 from quietmaker.core.units import Nanos
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.models import FILL_MODELS
@@ -46,6 +47,7 @@ from supervisors.clock import SystemClock
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.exchange_instance import FILE, FIRST_KEY, ExchangeInstance
 from supervisors.home import Home
+from supervisors.live_market import LIVE, LiveMarket
 from supervisors.market import WARM_UP
 
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -264,20 +266,27 @@ def _serve(settings: Settings, options: Options, home: Home, stop: _Stop) -> int
         recorded = NOTHING
         if options.catalogue is not None:
             recorded = read_catalogue(options.catalogue, products_from_answer)
-        source = _market(settings, recorded)
+        live = LiveMarket(settings, clock) if settings.paper.market == LIVE else None
+        source = _market(settings, recorded) if live is None else live.source
         chosen = _server_settings(settings, options, source, home.root)
         if not (home.root / "keys" / f"{FIRST_KEY}.json").exists():
             new_key(
                 home.root / "keys", name=FIRST_KEY, ed25519_key=False, permissions=Permissions()
             )
         server = ExchangeServer(chosen, source=source, recorded=recorded, clock=clock, tally=tally)
-        asyncio.run(_run(server, options, home, stop))
+        asyncio.run(_run(server, live, options, home, stop))
     finally:
         handle.close()
     return 0
 
 
-async def _run(server: ExchangeServer, options: Options, home: Home, stop: _Stop) -> None:
+async def _run(
+    server: ExchangeServer,
+    live: LiveMarket | None,
+    options: Options,
+    home: Home,
+    stop: _Stop,
+) -> None:
     """Serve until the end is asked for."""
     log = Log("exchange")
     addresses = await server.open(host=options.host, port=options.port, tls_port=options.tls_port)
@@ -295,16 +304,26 @@ async def _run(server: ExchangeServer, options: Options, home: Home, stop: _Stop
             http_url=addresses.http_url,
             pid=os.getpid(),
         )
+        if live is not None:
+            loop = asyncio.get_running_loop()
+            live.start(lambda event: _later(loop, server, event))
         await asyncio.wait((serving, asked), return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             await serving  # a defect: it never ends by itself
         log.info(Event.PROCESS_STOPPING, "the end was asked for")
     finally:
+        if live is not None:
+            await asyncio.to_thread(live.stop)
         for task in (serving, asked):
             task.cancel()
         await asyncio.gather(serving, asked, return_exceptions=True)
         await server.close()
     log.info(Event.PROCESS_STOPPED, "every connection is closed")
+
+
+def _later(loop: asyncio.AbstractEventLoop, server: ExchangeServer, event: MarketEvent) -> None:
+    """Hand an event of another thread to the exchange."""
+    loop.call_soon_threadsafe(server.desk.happen, event)
 
 
 def _market(settings: Settings, recorded: Recorded) -> MarketSource:

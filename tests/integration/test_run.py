@@ -22,8 +22,8 @@ import pytest
 
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.reports import Reports
-from supervisors.exchange_instance import FILE, ExchangeInstance
 from supervisors.home import Home
+from tests.kit.paper_exchange import paper_exchange
 
 ROOT = Path(__file__).parents[2]
 RECORDING = ROOT.parent / "shared/market-data/coinbase-advanced-2026-08-09/COINBASE.jsonl.zst"
@@ -343,34 +343,6 @@ def test_a_key_that_can_move_money_away_or_cannot_trade_is_refused(
     assert done.returncode == 6
     assert says in done.stderr
     assert "order_submitted" not in done.stdout
-
-
-@contextlib.contextmanager
-def paper_exchange(home: Path) -> Iterator[ExchangeInstance]:
-    """Run a paper exchange of its own."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "supervisors.cli", "exchange"),
-            *("--watch-stdin", "--port", "0", "--tls-port", "0"),
-        ],
-        cwd=ROOT,
-        env={**os.environ, "QUIETMAKER_HOME": str(home), "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        for line in process.stdout:
-            if json.loads(line)["event"] == "exchange_listening":
-                break
-        yield ExchangeInstance.read(home / "exchange" / FILE)
-    finally:
-        process.stdin.close()
-        process.stdout.close()
-        assert process.wait(PATIENCE) == 0
 
 
 def test_a_run_trades_on_a_paper_exchange_that_outlives_it(start: Any, tmp_path: Path) -> None:

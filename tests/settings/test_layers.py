@@ -121,7 +121,7 @@ def test_live_is_a_deliberate_act_in_a_file(tmp_path: Path) -> None:
     assert read(tmp_path, text).mode == "live"
     assert load(write(tmp_path, text), env={"QUIETMAKER__MODE": "paper"}).mode == "paper"
     assert "only be set in a file" in env_refusal({"QUIETMAKER__MODE": "live"})
-    assert "live mode trades named symbols only" in refusal(tmp_path, "mode: live")
+    assert "a live market is traded by named symbols only" in refusal(tmp_path, "mode: live")
 
 
 # --- secrets ---

@@ -8,6 +8,7 @@ the records before anybody hears of it.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Protocol, TypeAlias, TypeVar, assert_never
 
@@ -161,6 +162,12 @@ class Desk:
     def now(self) -> Instant:
         """Bring the floor up to date and return the time."""
         return self.floor.catch_up()
+
+    def happen(self, event: MarketEvent) -> None:
+        """Let something happen in the market now that the source does not tell."""
+        self.now()
+        self.floor.happen(replace(event, at=self.floor.reached))
+        self.wake()
 
     async def settle(self) -> None:
         """Return once everything that is due by now has happened."""
