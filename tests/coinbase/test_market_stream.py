@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -435,7 +436,8 @@ def test_a_handshake_that_drips_is_given_up_in_time(peer: Peer) -> None:
     answer = line.answer()
     line.send(answer[:20])
     rig.clock.advance(10.1)
-    line.send(answer[20:30])
+    with suppress(ConnectionError):  # it may have given up between two bytes of the first part
+        line.send(answer[20:30])
     assert "timed out" in rig.watch.until(ConnectionState.LOST)
     rig.open()
 
