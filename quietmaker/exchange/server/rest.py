@@ -9,7 +9,13 @@ from typing import Final, TypeAlias
 import orjson
 from aiohttp import web
 
-from quietmaker.exchange.server import rest_account, rest_history, rest_market, rest_orders
+from quietmaker.exchange.server import (
+    rest_account,
+    rest_app,
+    rest_history,
+    rest_market,
+    rest_orders,
+)
 from quietmaker.exchange.server.auth import Authenticator, Denied
 from quietmaker.exchange.server.keys import Key
 from quietmaker.exchange.server.limits import RateLimiter, Verdict
@@ -68,6 +74,15 @@ TRADES: Final[tuple[tuple[str, Private], ...]] = (
     ("/orders/batch_cancel", rest_orders.batch_cancel),
 )
 """POST with a token that may trade."""
+
+OLDER: Final[tuple[tuple[str, Public], ...]] = (
+    ("/v2/time", rest_app.time),
+    ("/v2/currencies", rest_app.currencies),
+    ("/v2/currencies/crypto", rest_app.crypto_currencies),
+    ("/v2/exchange-rates", rest_app.exchange_rates),
+    ("/v2/prices/{symbol}/{kind}", rest_app.price),
+)
+"""GET without a token, of the older API; these paths are whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +178,8 @@ def routes(gate: Gate) -> list[web.RouteDef]:
     views = [*VIEWS, *((path, twin(handler)) for path, handler in TWINS)]
     return [
         *(web.get(API + path, gate.open_to_all(handler)) for path, handler in PUBLIC),
+        *(web.get(path, gate.open_to_all(handler)) for path, handler in OLDER),
+        web.get("/v2/accounts", gate.open_to_keys(rest_app.accounts, trades=False)),
         *(web.get(API + path, gate.open_to_keys(handler, trades=False)) for path, handler in views),
         *(
             web.post(API + path, gate.open_to_keys(handler, trades=True))
