@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -15,6 +16,8 @@ from quietmaker.errors import QuietmakerError
 BACKLOG: Final = 256
 GRACE: Final = 1.0
 """Seconds that requests under way get at the end."""
+_TURNS: Final = 3
+"""Turns of the loop that a broken connection takes to be gone, through TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +83,19 @@ class Listeners:
         return Addresses(host=host, port=plain.getsockname()[1], tls_port=secure.getsockname()[1])
 
     async def close(self) -> None:
-        """Stop listening and close every connection."""
+        """Stop listening and close every connection; none outlives the loop.
+
+        A connection is closed politely first. TLS then waits for the client's farewell, which nobody
+        can wait for here: what is not gone by then is broken off.
+        """
+        server = self._runner.server
+        held = () if server is None else tuple(each.transport for each in server.connections)
         await self._runner.cleanup()
+        for transport in held:
+            if transport is not None:
+                transport.abort()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 def _listen(host: str, port: int, option: str) -> socket.socket:
