@@ -51,6 +51,8 @@ FIRST_PAUSE: Final = Nanos(SECOND // 2)
 LONGEST_PAUSE: Final = Nanos(15 * SECOND)
 ANSWER_WITHIN: Final = Nanos(30 * SECOND)
 SWEEP_EVERY: Final = Nanos(60 * SECOND)
+SWEEP_PAUSE: Final = Nanos(SECOND)
+"""Between two sweeps: a stream that keeps telling what nobody can read must not use up the requests."""
 OVERLAP: Final = Nanos(60 * SECOND)
 """Executions are asked for from this long before the oldest order they can belong to."""
 
@@ -107,6 +109,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._pause: Nanos = FIRST_PAUSE
         self._again_at = 0
         self._swept_at: int = around.monotonic()
+        self._sweep_after = 0
         self._foreign: set[str] = set()
 
     def receive(self, message: ReconcilerMessage) -> None:
@@ -138,8 +141,9 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             return
         if self._wanted:
             self._read(_Pass(self._next(), dict(self._wanted), self.around.monotonic()))
-        elif self._sweep_wanted:
+        elif self._sweep_wanted and self.around.monotonic() >= self._sweep_after:
             self._sweep_wanted = False
+            self._sweep_after = self.around.monotonic() + SWEEP_PAUSE
             every = dict.fromkeys(self._links.products, "")
             self._read(_Pass(self._next(), every, self.around.monotonic(), sweep=True))
 

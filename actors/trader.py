@@ -206,6 +206,17 @@ class TraderActor(BaseActor[TraderMessage]):
                 )
             )
         self._do(self.core.on(event))
+        order = state.orders.get(fill.client_id)
+        if order is not None and not order.done and order.filled >= order.intent.size:
+            # The books take it for ended, and nobody asks for it any more: its end may never be told.
+            end = OrderMoved(
+                now=event.now,
+                client_id=fill.client_id,
+                move=Move.FILLED,
+                reason="",
+                filled=order.intent.size,
+            )
+            self._do(self.core.on(end))
         self._remember(fill.client_id)
 
     def _on_moved(self, event: OrderMoved) -> None:

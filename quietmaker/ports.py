@@ -161,7 +161,8 @@ class UserFill:
 class UserStreamReady:
     """The user stream is subscribed, acknowledged, and told every open order.
 
-    What happened to orders before, while nobody listened, must be asked for.
+    What happened to orders before, while nobody listened, must be asked for. It may be told again while
+    it is ready: then something about an order came that could not be read.
     """
 
     at: Instant

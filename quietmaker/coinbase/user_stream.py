@@ -8,6 +8,8 @@ Rules that hold here:
   tell nothing and steps back are ignored; a new total is turned into exact executions by `user_fills`.
 * A gap, or heartbeats that are missing, lose the stream: what happened meanwhile is asked for by whoever
   hears that it is ready again. Orders that ended while nobody listened are in no snapshot.
+* An order that cannot be read, or is in a status that nobody knows, loses nothing else: `UserStreamReady`
+  is told again, so that it is asked for.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ BATCH: Final = 50
 """Orders in a full batch of the snapshot; a shorter one is the last."""
 REMEMBERED: Final = 10_000
 """Orders that are remembered after they ended."""
+_UNREAD: Final = frozenset({StreamIssue.ORDER_UNREADABLE.value, StreamIssue.UNKNOWN_STATUS.value})
+"""Something was told of an order, and nobody understood what."""
 
 
 @dataclass(slots=True)
@@ -280,6 +284,9 @@ class UserSession(BaseSession):
             self.look()
         if frame.notices:
             self.hear(frame.notices)
+        if self.ready and any(word in _UNREAD for word, _ in frame.issues):
+            # It may have been an end or an execution: asked for as if nobody had listened.
+            self.became_ready()
 
     def _orders(self, frame: UserFrame) -> None:
         for order in frame.orders:

@@ -24,7 +24,7 @@ from actors.protocol import (
     StreamsStarted,
     TraderMessage,
 )
-from actors.reconciler import ARRIVED_AFTER, Reconciler, ReconcilerLinks
+from actors.reconciler import ARRIVED_AFTER, SWEEP_PAUSE, Reconciler, ReconcilerLinks
 from quietmaker.core.events import (
     EligibilityChanged,
     FeesChanged,
@@ -285,6 +285,22 @@ def test_what_the_streams_missed_is_told_to_the_traders() -> None:
     events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
     assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.FILLED]
     assert [e.fill.trade_id for e in events if isinstance(e, OrderFilled)] == ["t1"]
+
+
+def test_sweeps_keep_a_pause_however_often_they_are_asked_for() -> None:
+    rig = Rig()
+    assert rig.recover() is not None
+    rig.exchange.calls.clear()
+
+    def sweeps() -> int:
+        return rig.exchange.calls.count(("open_orders", None))
+
+    for _ in range(5):
+        rig.reconciler.on_receive(StreamsStarted())
+        rig.settle()
+    assert sweeps() == 1
+    rig.later(SWEEP_PAUSE)
+    assert sweeps() == 2, "one at once, and one for all that asked meanwhile"
 
 
 def test_fees_that_cannot_be_had_become_unknown_and_not_zero() -> None:

@@ -17,7 +17,7 @@ from actors.protocol import (
     StopTrading,
 )
 from actors.trader import TraderActor, TraderLinks
-from quietmaker.core.commands import CancelOrder, CancelReason, RoundTrip, SubmitOrder
+from quietmaker.core.commands import Alert, CancelOrder, CancelReason, RoundTrip, SubmitOrder
 from quietmaker.core.events import (
     CandlesLoaded,
     EligibilityChanged,
@@ -181,6 +181,20 @@ def test_a_quote_and_its_round_trip_reach_gateway_ledger_and_board() -> None:
     assert rig.board.results()[SYMBOL].trips == 1
     marks = [fact for fact in rig.stored() if isinstance(fact, FillMarked)]
     assert [(mark.trade_id, mark.twice_mid) for mark in marks] == [("t1", 20_100), ("t2", 20_100)]
+
+
+def test_an_order_that_its_fills_make_up_has_ended_even_if_nobody_says_so() -> None:
+    rig = Rig()
+    entry = rig.quoting()
+    rig.filled(fill_of(entry, "t1"))  # the frame that said FILLED was lost
+    assert entry.client_id not in rig.trader.core.state.orders
+    (command,) = [c for c in rig.gateway.take() if isinstance(c, SubmitOrder)]
+    leaving = command.intent
+    rig.moved(leaving.client_id, Move.ACCEPTED)
+    rig.filled(fill_of(leaving, "t2"))
+    assert rig.trader.core.state.orders == {}, "nothing holds the place of the next quote"
+    rig.moved(entry.client_id, Move.FILLED, filled=entry.size)  # said after all: no news
+    assert [fact for fact in rig.stored() if isinstance(fact, Alert)] == []
 
 
 def test_the_view_shows_market_quotes_and_the_reason_for_not_quoting() -> None:

@@ -145,8 +145,20 @@ def test_p6_an_unknown_status_is_live_and_counted(peer: Peer) -> None:
     tell(line, order("a", "PONDERING"))
     assert [event.move for event in rig.heard.of(UserOrder)] == [Move.ACCEPTED]
     assert rig.watch.odd("unknown_status") == "order a: PONDERING"
+    rig.heard.of(UserStreamReady, 2)  # it may have been an end: whoever listens asks for it
     tell(line, order("a", "OPEN"), order("a", "FILLED"))
     assert [event.move for event in rig.heard.of(UserOrder, 2)] == [Move.ACCEPTED, Move.FILLED]
+
+
+def test_p1_an_order_that_cannot_be_read_is_asked_for_as_if_nobody_had_listened(peer: Peer) -> None:
+    rig = UserRig(peer)
+    line = rig.open()
+    unread = order("a", "FILLED", "5")
+    del unread["cumulative_quantity"]
+    tell(line, unread, order("b", "OPEN"))
+    events = rig.heard.until(lambda e: sum(isinstance(x, UserStreamReady) for x in e) == 2)
+    assert isinstance(events[-1], UserStreamReady), "after everything else of the frame"
+    assert rig.watch.states.events[-1][0] is ConnectionState.READY, "and the connection stays"
 
 
 def test_steps_back_and_repeats_tell_nothing_and_are_counted(peer: Peer) -> None:
