@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -17,6 +17,7 @@ import urllib3
 import websocket
 
 from quietmaker.coinbase.auth import ApiKey, Signer
+from quietmaker.core.fees import FeeRates
 from quietmaker.core.units import Nanos
 from quietmaker.exchange.latency import INSTANT
 from quietmaker.exchange.models import FILL_MODELS
@@ -28,6 +29,7 @@ from quietmaker.exchange.server.limits import Rates
 from quietmaker.exchange.server.monitor import Tally
 from quietmaker.exchange.server.records import OrderRecord
 from quietmaker.market.manual import ManualMarket
+from quietmaker.ports import MarketSource
 from supervisors.clock import SystemClock
 from tests.exchange.support import BALANCES, FEES, PRODUCT, SYMBOL
 
@@ -46,7 +48,8 @@ class Served:
     """A running server."""
 
     server: ExchangeServer
-    signer: Signer
+    key: ApiKey
+    clock: SystemClock
     loop: asyncio.AbstractEventLoop
     authority: Path
     port: int = 0
@@ -55,6 +58,10 @@ class Served:
     http: urllib3.PoolManager = field(
         default_factory=lambda: urllib3.PoolManager(retries=False, timeout=TIMEOUT)
     )
+
+    def __post_init__(self) -> None:
+        """Sign with the key."""
+        self.signer = Signer(self.key, self.clock)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Ask over HTTP; return status and JSON, or the bytes of what is none."""
@@ -194,9 +201,45 @@ class Peer:
         return frame
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a server is opened with.
+
+    Attributes:
+        opening: market events that happen before anybody may ask.
+    """
+
+    source: MarketSource
+    recorded: Recorded
+    balances: Mapping[str, Decimal]
+    fees: FeeRates
+    warmup: Nanos
+    seed: int
+    opening: tuple[dict[str, Any], ...]
+
+
+USUAL = World(
+    source=ManualMarket({SYMBOL: PRODUCT}),
+    recorded=Recorded(
+        rows={},
+        products={USDC: replace(PRODUCT, symbol=USDC, quote="USDC")},
+        aliases={USDC: SYMBOL},
+    ),
+    balances={**BALANCES, "USDC": Decimal(500)},
+    fees=FEES,
+    warmup=Nanos(0),
+    seed=1,
+    opening=(BOOK,),
+)
+
+
 @contextmanager
 def serve(
-    limits: Limits | None = None, *, rates: Rates = UNLIMITED, admin: bool = True
+    limits: Limits | None = None,
+    *,
+    world: World = USUAL,
+    rates: Rates = UNLIMITED,
+    admin: bool = True,
 ) -> Iterator[Served]:
     """Run a server in a thread of its own, on a free port, with a market by hand."""
     ready = threading.Event()
@@ -204,7 +247,9 @@ def serve(
     holder: list[Served] = []
 
     async def main(folder: Path) -> None:
-        served = _build(folder, limits or Limits(connections=0, messages=0), rates, admin=admin)
+        served = _build(
+            folder, limits or Limits(connections=0, messages=0), world, rates, admin=admin
+        )
         addresses = await served.server.open(host="127.0.0.1", port=0, tls_port=0)
         served.port, served.tls_port = addresses.port, addresses.tls_port
         running = asyncio.create_task(served.server.run())
@@ -224,7 +269,7 @@ def serve(
         served = holder[0]
         try:
             if admin:
-                served.market(BOOK)
+                served.market(*world.opening)
             yield served
         finally:
             served.hang_up()
@@ -234,20 +279,20 @@ def serve(
             assert not thread.is_alive()
 
 
-def _build(folder: Path, limits: Limits, rates: Rates, *, admin: bool) -> Served:
+def _build(folder: Path, limits: Limits, world: World, rates: Rates, *, admin: bool) -> Served:
     clock = SystemClock()
     keys = folder / "keys"
     key = new_key(keys, name="test", ed25519_key=False, permissions=Permissions())
     server = ExchangeServer(
         ServerSettings(
             folder=folder,
-            balances={**BALANCES, "USDC": Decimal(500)},
-            fees=FEES,
+            balances=world.balances,
+            fees=world.fees,
             model=FILL_MODELS["touch"],
             latency=INSTANT,
-            seed=1,
+            seed=world.seed,
             speed=Decimal(1),
-            warmup=Nanos(0),
+            warmup=world.warmup,
             loop=False,
             session=None,
             rates=rates,
@@ -255,18 +300,15 @@ def _build(folder: Path, limits: Limits, rates: Rates, *, admin: bool) -> Served
             market_client_id=False,
             admin=admin,
         ),
-        source=ManualMarket({SYMBOL: PRODUCT}),
-        recorded=Recorded(
-            rows={},
-            products={USDC: replace(PRODUCT, symbol=USDC, quote="USDC")},
-            aliases={USDC: SYMBOL},
-        ),
+        source=world.source,
+        recorded=world.recorded,
         clock=clock,
         tally=Tally(),
     )
     return Served(
         server=server,
-        signer=Signer(ApiKey.load(key), clock),
+        key=ApiKey.load(key),
+        clock=clock,
         loop=asyncio.get_running_loop(),
         authority=folder / "ca.pem",
     )
