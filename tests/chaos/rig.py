@@ -7,22 +7,14 @@ each did when is written down on both sides (`Journal`, `Overheard`), on one clo
 from __future__ import annotations
 
 import logging
-import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from actors.protocol import StopTrading
-from quietmaker.coinbase.exchange import CoinbaseExchange
-from quietmaker.coinbase.limits import RateLimits
-from quietmaker.coinbase.market_stream import CoinbaseMarketStream
-from quietmaker.coinbase.origin import Timeouts
-from quietmaker.coinbase.socket_thread import TIMES
-from quietmaker.coinbase.user_stream import CoinbaseUserStream
 from quietmaker.core.market import BookSnapshot, FeedLost, MarketEvent
-from quietmaker.core.units import MILLISECOND, SECOND, Instant, Nanos
+from quietmaker.core.units import SECOND, Instant
 from quietmaker.exchange.server.desk import Audience
 from quietmaker.exchange.server.records import Draft, OrderRecord
 from quietmaker.ledger.memory import MemoryLedger
@@ -33,22 +25,18 @@ from quietmaker.ports import (
     UserStreamLost,
     UserStreamReady,
 )
-from quietmaker.settings import load
+from quietmaker.settings import Settings, load
 from quietmaker.telemetry.metrics import Metrics
 from supervisors.closing import cancel_all
 from supervisors.composition import Outside, Trading, compose
-from tests.chaos.market import PRODUCTS, SYMBOLS, Waves, world
-from tests.coinbase.rig import Watch
-from tests.coinbase.rigs import Watched, quick
+from supervisors.link import Connection, Link
+from supervisors.paper_server import Endpoints
+from tests.chaos.market import SYMBOLS, Waves, world
 from tests.exchange.server.serving import Served, serve
 
 PATIENCE: Final = 40.0
 STEP: Final = 0.02
 CONFIRM_WITHIN: Final = 2 * SECOND
-BEAT: Final = 2.5
-"""Seconds without a heartbeat until the streams mistrust what they told; the exchange beats each second."""
-ANSWER: Final = 1.0
-"""Seconds until an answer counts as missing."""
 OVERRIDES: Final = (
     "quote.cooldown_seconds=0",
     "quote.max_age_seconds=5",
@@ -58,14 +46,12 @@ OVERRIDES: Final = (
     "risk.max_orders_per_minute=600",
     "exchange.requests.entries_per_minute=6000",
     "exchange.refresh_seconds=2",
-)
-TIMES_HERE: Final = replace(
-    TIMES,
-    ready_within=Nanos(4 * SECOND),
-    stale_after=Nanos(int(BEAT * SECOND)),
-    reconnect_after=Nanos(int(2 * BEAT * SECOND)),
-    resync_within=Nanos(3 * SECOND),
-    patience=Nanos(20 * MILLISECOND),
+    "exchange.requests.read_timeout_seconds=1",
+    "exchange.requests.private_per_second=1000",
+    "exchange.requests.public_per_second=1000",
+    "exchange.requests.per_hour=1000000",
+    "exchange.streams.stale_seconds=2.5",
+    "exchange.streams.reconnect_seconds=5",
 )
 
 
@@ -169,6 +155,10 @@ class _Tapped:
 
         self._stream.start(both)
 
+    @property
+    def alive(self) -> bool:
+        return bool(self._stream.alive)
+
     def resync(self, symbol: str) -> None:
         self._stream.resync(symbol)
 
@@ -205,12 +195,11 @@ class Rig:
         self.clock = self.served.clock
         self.journal = Journal(self.served)
         self.waves = Waves(self.seed, self.served.market)
-        self.rest_watch, self.streams_watch = Watch(), Watched()
-        self.began = self.clock.now()
         settings = load(None, env={}, overrides=[*OVERRIDES, *self.overrides])
-        self.exchange, market, user = self._connect()
-        self.overheard = Overheard(market, user, self.clock.now)
         self.metrics = Metrics(version="t", revision="t", mode="paper", now=self.clock.now)
+        self.link = self._connect(settings)
+        self.exchange = self.link.exchange
+        self.overheard = Overheard(self.link.market, self.link.user, self.clock.now)
         self.run = self.ledger.begin_run(
             mode="paper", config_sha="c0ffee", version="test", at=self.clock.now()
         )
@@ -225,54 +214,24 @@ class Rig:
                 metrics=self.metrics,
                 run=self.run,
             ),
-            {symbol: self.exchange.products()[symbol] for symbol in SYMBOLS},
+            {symbol: self.link.offered[symbol] for symbol in SYMBOLS},
             process=dict,
             refresh=lambda: None,
         )
 
-    def _connect(self) -> tuple[CoinbaseExchange, CoinbaseMarketStream, CoinbaseUserStream]:
-        """Return the adapter as the bot uses it, over TLS."""
+    def _connect(self, settings: Settings) -> Link:
+        """Return the connection as a run makes it, over TLS."""
         base = f"127.0.0.1:{self.served.tls_port}"
-        signer, authority = self.served.signer, self.served.authority
-        exchange = CoinbaseExchange(
-            url=f"https://{base}",
-            ca_file=authority,
-            signer=signer,
-            symbols=SYMBOLS,
-            id_prefix="qm",
-            timeouts=Timeouts(connect=Nanos(3 * SECOND), read=Nanos(int(ANSWER * SECOND))),
-            limits=RateLimits(
-                private_per_second=1_000,
-                public_per_second=1_000,
-                per_hour=1_000_000,
-                urgent_share=25,
-            ),
-            clock=self.clock,
-            watch=self.rest_watch,
-            pause=time.sleep,
-            jitter=random.Random(self.seed).random,
+        endpoints = Endpoints(
+            rest=f"https://{base}",
+            market=f"wss://{base}/",
+            user=f"wss://{base}/user",
+            ca_file=self.served.authority,
         )
-        exchange.products()
-        shared: dict[str, Any] = {
-            "products": PRODUCTS,
-            "token": signer.socket,
-            "clock": self.clock,
-            "times": TIMES_HERE,
-            "watch": self.streams_watch,
-            "ca_file": authority,
-            "backoff": quick,
-        }
-        market = CoinbaseMarketStream(
-            url=f"wss://{base}/", aliases={}, random=random.Random(self.seed), **shared
+        connection = Connection(
+            settings, endpoints, self.served.key, clock=self.clock, metrics=self.metrics
         )
-        user = CoinbaseUserStream(
-            url=f"wss://{base}/user",
-            fills_of=exchange.fills_of,
-            learn=exchange.learn,
-            random=random.Random(self.seed + 1),
-            **shared,
-        )
-        return exchange, market, user
+        return connection.serve({symbol: connection.offered[symbol] for symbol in SYMBOLS})
 
     # --- driving --------------------------------------------------------------------------------
 
@@ -370,13 +329,22 @@ class Rig:
         if not self.stopped:
             self.stopped = True
             stuck = self.trading.supervisor.stop()
-            self.exchange.close()
+            self.link.close()
             assert stuck == ()
+
+    def counted(self, name: str) -> dict[str, float]:
+        """Return what a counter of the bot says, by its labels; what it has not counted is left out."""
+        return {
+            "/".join(sample.labels.values()): sample.value
+            for family in self.metrics.registry.collect()
+            for sample in family.samples
+            if sample.name == f"quietmaker_{name}_total" and sample.value
+        }
 
     def story(self) -> str:
         """Return what there is to know when something went wrong."""
-        parts = [f"lost: {self.overheard.losses[-12:]}", f"odd: {self.streams_watch.issues.events}"]
-        parts += [f"requests: {dict(self.rest_watch.requests)}"]
+        parts = [f"lost: {self.overheard.losses[-12:]}"]
+        parts += [f"{name}: {self.counted(name)}" for name in ("wire_issues", "exchange_requests")]
         parts += [f"refused: {self.ledger.refused}", f"alerts: {self.ledger.alerts}"]
         for record in self.live:
             parts.append(f"live: {record.client_id} {record.status} {record.filled}/{record.size}")

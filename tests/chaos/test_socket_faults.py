@@ -94,7 +94,7 @@ HARMLESS = {
 def test_a_loss_pulls_the_quotes_heals_and_costs_nothing(each: dict[str, Any]) -> None:
     with running() as rig:
         rig.trade(4)
-        rig.suffer(each, fired=3)
+        rig.suffer(each, fired=2)
         assert lost(rig), "the fault cost a frame, and no stream said so"
         rig.trade(4)
         ends_well(rig)
