@@ -164,6 +164,7 @@ class ExchangeServer:
             loop=settings.loop,
             records=records,
             audience=self.hub,
+            monitor=tally,
         )
         self.desk.interference = OrderFaults(self.faults)
         self.desk.floor.warm_up(settings.warmup)

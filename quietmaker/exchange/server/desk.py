@@ -19,6 +19,7 @@ from quietmaker.exchange.floor import Floor
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.market_orders import MarketOrder
 from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
+from quietmaker.exchange.server.monitor import Monitor
 from quietmaker.exchange.server.records import Draft, Kind, OrderRecord, OrderStatus, Records
 from quietmaker.exchange.venue import Venue
 from quietmaker.ports import Clock, MarketSource, Rejected, UserFill, UserOrder
@@ -26,6 +27,8 @@ from quietmaker.ports import Clock, MarketSource, Rejected, UserFill, UserOrder
 BATCH: Final = 250
 """Market events taken before sockets get their turn: a few milliseconds."""
 LONGEST_NAP: Final = 1.0
+LATE: Final = 2.0
+"""Seconds of delay of the market that are worth a word."""
 
 
 class Audience(Protocol):
@@ -103,6 +106,7 @@ class Desk:
         loop: bool,
         records: Records,
         audience: Audience,
+        monitor: Monitor,
     ) -> None:
         """Open the desk; nothing moves before `run`.
 
@@ -115,6 +119,7 @@ class Desk:
             loop: whether the source starts again when it ends.
             records: what the wire may ask for; empty.
             audience: hears what happens.
+            monitor: hears when the market is late.
         """
         self.records = records
         self.interference: Interference = Peace()
@@ -134,6 +139,8 @@ class Desk:
         self._submits: dict[int, asyncio.Future[SubmitResult]] = {}
         self._cancels: dict[int, asyncio.Future[str | None]] = {}
         self._nap: asyncio.Future[None] | None = None
+        self._monitor = monitor
+        self._late = False
 
     # --- the pump -------------------------------------------------------------------------------
 
@@ -144,6 +151,7 @@ class Desk:
         while True:
             now = self.floor.catch_up()
             pause = (self.floor.next_due - now) / SECOND
+            self._note_lateness(-pause)
             if pause <= 0:
                 await asyncio.sleep(0)
                 continue
@@ -153,6 +161,18 @@ class Desk:
                 await self._nap
             finally:
                 timer.cancel()
+
+    def _note_lateness(self, seconds: float) -> None:
+        """Say so when the market is told faster than this machine can play it, and when it caught up."""
+        if seconds > LATE and not self._late:
+            self._late = True
+            self._monitor.log(
+                "market_late",
+                f"the market is {seconds:.1f} s late, and answers to orders with it; lower paper.speed",
+            )
+        elif self._late and seconds < LATE / 10:
+            self._late = False
+            self._monitor.log("market_in_time", "the market has caught up")
 
     def wake(self) -> None:
         """Let the pump look again: something is due earlier than it knew."""
@@ -208,8 +228,8 @@ class Desk:
             price: its new limit, in ticks.
             size: its new total size, in lots.
         """
-        await self._until(self.now() + self._latency.entry)
-        now = self.now()
+        now = Instant(self._clock.now() + self._latency.entry)
+        await self._until(now)
         refusal = self.floor.core.amend(now, record.client_id, price, size)
         if refusal is None:
             self.records.edit(record, now)
@@ -218,8 +238,9 @@ class Desk:
         return refusal
 
     async def _until(self, due: int) -> None:
-        while (left := due - self.now()) > 0:
-            await asyncio.sleep(left / SECOND)
+        """Return once a time has come and everything before it has happened."""
+        while (left := due - self.now()) > 0 or self.floor.next_due <= due:
+            await asyncio.sleep(max(left, 0) / SECOND)
 
     # --- FloorListener --------------------------------------------------------------------------
 
