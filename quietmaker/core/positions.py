@@ -71,26 +71,23 @@ class Position:
     """The open lots of one symbol, all of one direction.
 
     Attributes:
+        entry: the side that opened the position, None when flat.
         lots: held units, positive; 0 is flat.
         cost: sum of price times lots, in ticks times lots.
         fees: entry fees that belong to the held units, in quote.
     """
 
-    __slots__ = ("_open", "cost", "fees", "lots")
+    __slots__ = ("_open", "cost", "entry", "fees", "lots")
 
     def __init__(self, lots: Iterable[Lot] = ()) -> None:
         """Hold these lots, oldest first."""
         self._open: deque[Lot] = deque()
+        self.entry: Side | None = None
         self.lots = 0
         self.cost = 0
         self.fees = ZERO
         for lot in lots:
             self._add(lot)
-
-    @property
-    def entry(self) -> Side | None:
-        """Return the side that opened the position, None when flat."""
-        return self._open[0].entry if self._open else None
 
     @property
     def opened_at(self) -> Instant | None:
@@ -106,7 +103,7 @@ class Position:
         maker = fill.liquidity is _MAKER
         closed: list[Closed] = []
         left, fee_left = int(fill.size), fill.fee
-        while left and self._open and self._open[0].entry is not fill.side:
+        while left and self.entry is not None and self.entry is not fill.side:
             part = min(left, self._open[0].lots)
             taken = self._take(part)
             fee = fee_left if part == left else _share(fee_left, part, left)
@@ -141,6 +138,7 @@ class Position:
 
     def _add(self, lot: Lot) -> None:
         self._open.append(lot)
+        self.entry = lot.entry
         self.lots += lot.lots
         self.cost += lot.price * lot.lots
         self.fees = plus(self.fees, lot.fee)
@@ -150,6 +148,8 @@ class Position:
         fee = lot.fee if lots == lot.lots else _share(lot.fee, lots, lot.lots)
         if lots == lot.lots:
             self._open.popleft()
+            if not self._open:
+                self.entry = None
         else:
             rest = minus(lot.fee, fee)
             self._open[0] = replace(lot, lots=lot.lots - lots, fee=rest)

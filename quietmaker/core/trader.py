@@ -105,6 +105,7 @@ class Trader:
         "_round",
         "_seen_trades",
         "_stopping",
+        "_unboxed",
         "boxed",
         "entries",
         "exits",
@@ -124,6 +125,7 @@ class Trader:
         self._seen_trades: dict[str, None] = {}
         self._stopping = False
         self._bid_low, self._bid_high, self._ask_low, self._ask_high = 1, 0, 1, 0
+        self._unboxed = False
         self.wake_at: int = 0
 
     # --- the hot path ---------------------------------------------------------------------------
@@ -437,6 +439,12 @@ class Trader:
     # --- deciding -------------------------------------------------------------------------------
 
     def _on_new_touch(self, now: int, bid: int, ask: int) -> Sequence[Command]:
+        if self._unboxed:
+            self._unboxed = False
+            box = quiet.quiet_box(self.entries, self.exits)
+            self._bid_low, self._bid_high = box.bid_low, box.bid_high
+            self._ask_low, self._ask_high = box.ask_low, box.ask_high
+            return self.on_touch(now, bid, ask)
         self._advance(now)
         state = self.state
         if bid <= 0 or ask <= 0 or bid >= ask:
@@ -466,10 +474,12 @@ class Trader:
         return out or NOTHING
 
     def _rest(self) -> None:
-        """Work out how long, and over which touches, the decision stands."""
-        box = quiet.quiet_box(self.entries, self.exits) if self.boxed else quiet.NOWHERE
-        self._bid_low, self._bid_high = box.bid_low, box.bid_high
-        self._ask_low, self._ask_high = box.ask_low, box.ask_high
+        """Work out how long the decision stands; over which touches, the next touch will ask.
+
+        Half of all decisions are followed by another one before any touch comes.
+        """
+        self._bid_high = 0  # no touch is inside
+        self._unboxed = self.boxed
         due: int = next_boundary(self.state.now)
         due = min(due, self.entries.wake_at())
         self.wake_at = min(due, self.exits.wake_at())
