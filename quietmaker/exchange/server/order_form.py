@@ -205,7 +205,7 @@ def _limit_amounts(fields: dict[str, Any], product: Product) -> tuple[Ticks, Lot
     if not price:
         raise OrderRefused(Refusal.LIMIT_PRICE, "limit_price must be greater than zero")
     size = amount(fields, "base_size", Refusal.SIZE_TOO_LARGE)
-    quote = amount(fields, "quote_size", "PREVIEW_INVALID_QUOTE_SIZE_TOO_LARGE")
+    quote = _quote_amount(fields, product)
     if (size is None) == (quote is None):
         raise OrderRefused("INVALID_REQUEST", "give either base_size or quote_size")
     if size is None:
@@ -219,7 +219,7 @@ def _market_amounts(
     fields: dict[str, Any], product: Product, side: Side
 ) -> tuple[Ticks, Lots, Decimal | None]:
     size = amount(fields, "base_size", Refusal.SIZE_TOO_LARGE)
-    quote = amount(fields, "quote_size", "PREVIEW_INVALID_QUOTE_SIZE_TOO_LARGE")
+    quote = _quote_amount(fields, product)
     if (size is None) == (quote is None):
         raise OrderRefused("INVALID_REQUEST", "give either base_size or quote_size")
     if quote is not None:
@@ -233,6 +233,16 @@ def _market_amounts(
     if lots < max(product.min_lots, 1):
         raise OrderRefused(Refusal.SIZE_TOO_SMALL, f"base_size {size:f} is too small")
     return Ticks(0), lots, None
+
+
+def _quote_amount(fields: dict[str, Any], product: Product) -> Decimal | None:
+    quote = amount(fields, "quote_size", "PREVIEW_INVALID_QUOTE_SIZE_TOO_LARGE")
+    if quote is not None and EXACT.remainder(quote, product.tick):
+        raise OrderRefused(
+            "PREVIEW_INVALID_QUOTE_SIZE_PRECISION",
+            f"quote_size is not a multiple of {product.tick:f}",
+        )
+    return quote
 
 
 def _end_time(fields: dict[str, Any], variant: Variant) -> Instant | None:

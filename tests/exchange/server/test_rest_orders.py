@@ -196,6 +196,7 @@ def test_an_alias_shares_the_book_and_settles_in_its_own_currency(served: Served
          "UNSUPPORTED_ORDER_CONFIGURATION"),
         ("market_market_ioc", {"quote_size": "0.001"}, "PREVIEW_INVALID_QUOTE_SIZE_TOO_SMALL"),
         ("market_market_ioc", {"quote_size": "5", "SIDE": "SELL"}, "INVALID_REQUEST"),
+        ("market_market_ioc", {"quote_size": "5.0001"}, "PREVIEW_INVALID_QUOTE_SIZE_PRECISION"),
     ],
 )  # fmt: skip
 def test_a_refusal_names_its_reason(
