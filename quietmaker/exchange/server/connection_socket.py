@@ -86,6 +86,7 @@ async def _converse(
                 token = token_in(message.data)
                 good = token is not None and await verify(token)
                 hub.receive(connection, message.data, good=good)
+                await asyncio.sleep(0)  # what was received already would be read without a pause
     finally:
         hub.leave(connection)
         writer.cancel()

@@ -185,3 +185,16 @@ def test_a_client_that_does_not_read_is_broken_off_and_stalls_nobody(
         _, state = served.ask("GET", "/admin/state")
         assert [line["id"] for line in state["connections"]] == [1]
         dead.close()
+
+
+def test_a_flood_of_messages_lets_others_have_their_turn(served: Served) -> None:
+    peer = served.connect()
+    message = orjson.dumps({"type": "subscribe", "channel": "level2", "product_ids": [SYMBOL]})
+    frame = websocket.ABNF.create_frame(message, websocket.ABNF.OPCODE_TEXT).format()
+    [line] = served.on_loop(lambda: list(served.server.hub.connections.values()))
+    peer.socket.sock.sendall(frame * 1_000)
+    while not (told := served.on_loop(lambda: line.told)):
+        pass
+    assert told < 200
+    while line.told < 2_000:
+        peer.socket.recv()
