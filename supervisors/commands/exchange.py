@@ -33,7 +33,7 @@ from quietmaker.exchange.server.catalogue import NOTHING, Recorded, read_catalog
 from quietmaker.exchange.server.connection import Limits
 from quietmaker.exchange.server.keys import Permissions, new_key
 from quietmaker.exchange.server.limits import Rates
-from quietmaker.exchange.server.listeners import Addresses
+from quietmaker.exchange.server.listeners import Addresses, allow_connections
 from quietmaker.exchange.server.monitor import Tally
 from quietmaker.market.sources import MANUAL, SYNTHETIC, open_source
 from quietmaker.ports import MarketSource
@@ -44,6 +44,7 @@ from quietmaker.telemetry.logs import Log
 from supervisors import build
 from supervisors.books import paper_balances
 from supervisors.clock import SystemClock
+from supervisors.commands.exchange_keys import keys
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.exchange_instance import FILE, FIRST_KEY, ExchangeInstance
 from supervisors.home import Home
@@ -172,29 +173,7 @@ def exchange(
         return _serve(settings, chosen, home, stop)
 
 
-@exchange.group()
-def keys() -> None:
-    """Manage the keys that the paper exchange accepts."""
-
-
-@keys.command()
-@click.option("--ed25519", is_flag=True, help="An Ed25519 key instead of ECDSA P-256.")
-@click.option("--name", help="Name of the file; default: a running number.")
-@click.option("--view-only", is_flag=True, help="The key may not trade.")
-@click.option(
-    "--can-transfer", is_flag=True, help="The key may transfer funds, as no bot's should."
-)
-def new(ed25519: bool, name: str | None, view_only: bool, can_transfer: bool) -> None:
-    """Make a key; a running exchange accepts it at once. Prints the path of its file."""
-    home = Home(Home.from_env(os.environ).exchange)
-    home.create()
-    path = new_key(
-        home.root / "keys",
-        name=name,
-        ed25519_key=ed25519,
-        permissions=Permissions(can_trade=not view_only, can_transfer=can_transfer),
-    )
-    click.echo(path)
+exchange.add_command(keys)
 
 
 class _Stop:
@@ -251,6 +230,7 @@ class _ToLog:
 def _serve(settings: Settings, options: Options, home: Home, stop: _Stop) -> int:
     for number_ in _STOPS:
         signal.signal(number_, lambda *_: stop.ask())  # until the event loop takes them over
+    allow_connections()
     tally = Tally(then=_ToLog())
     handle = logs.configure(
         level=settings.logging.level,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import resource
 import socket
 import ssl
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ from aiohttp import web
 from quietmaker.errors import QuietmakerError
 
 BACKLOG: Final = 256
+CONNECTIONS: Final = 65_536
+"""Open files beyond this are of no use."""
 GRACE: Final = 1.0
 """Seconds that requests under way get at the end."""
 _TURNS: Final = 3
@@ -96,6 +100,15 @@ class Listeners:
                 transport.abort()
         for _ in range(_TURNS):
             await asyncio.sleep(0)
+
+
+def allow_connections() -> None:
+    """Let this process hold as many connections as it may, not as few as shells begin with."""
+    enough, (_, most) = CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY:
+        enough = min(enough, most)
+    with contextlib.suppress(ValueError, OSError):  # then it goes on with what it has
+        resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
 
 
 def _listen(host: str, port: int, option: str) -> socket.socket:

@@ -1,0 +1,50 @@
+"""More clients than a shell's limit of open files allows, most of them silent: others are served."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from tests.kit.exchange_process import ExchangeProcess
+
+SILENT = 300
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[ExchangeProcess]:
+    """Return an exchange that began with few files; this process needs more itself."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (SILENT // 2, hard))
+    try:
+        running = ExchangeProcess(tmp_path, "--public-rate", "0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * SILENT)), hard))
+    try:
+        yield running
+        assert running.close() == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_silent_and_unfinished_clients_keep_nobody_else_waiting(exchange: ExchangeProcess) -> None:
+    _, _, address = exchange.instance["http_url"].partition("//")
+    host, _, port = address.partition(":")
+    begun = (
+        b"",
+        b"GET /api/v3",
+        b"POST /api/v3/brokerage/orders HTTP/1.1\r\nContent-Length: 9\r\n",
+    )
+    with contextlib.ExitStack() as crowd:
+        for number in range(SILENT):
+            client = crowd.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            client.sendall(begun[number % 3])
+        with urllib3.PoolManager(retries=False, timeout=20) as pool:
+            for _ in range(20):
+                url = f"{exchange.instance['http_url']}/api/v3/brokerage/time"
+                assert pool.request("GET", url, headers={"Connection": "close"}).status == 200
