@@ -97,7 +97,9 @@ edits = st.fixed_dictionaries({}, optional={"order_id": scalars, "price": number
 cancels = st.fixed_dictionaries({}, optional={"order_ids": st.one_of(st.lists(scalars), anything)})
 posts = st.one_of(
     st.tuples(st.sampled_from(["/orders", "/orders/preview"]), st.one_of(likely, orders, anything)),
-    st.tuples(st.just("/orders/edit"), st.one_of(edits, anything)),
+    st.tuples(
+        st.sampled_from(["/orders/edit", "/orders/edit_preview"]), st.one_of(edits, anything)
+    ),
     st.tuples(st.just("/orders/batch_cancel"), st.one_of(cancels, anything)),
 )
 paths = st.sampled_from(

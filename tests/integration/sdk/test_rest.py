@@ -48,8 +48,8 @@ def available(client: Client, currency: str) -> Decimal:
 def test_products_are_listed_with_and_without_a_key(sdk: Sdk, client: Client) -> None:
     public = sdk.rest()
     for listed in (client.get_products(), public.get_public_products()):
-        assert listed["num_products"] == len(listed["products"]) == 7
-    assert client.get_products(limit=2, offset=1)["num_products"] == 7
+        assert listed["num_products"] == len(listed["products"]) == 8
+    assert client.get_products(limit=2, offset=1)["num_products"] == 8
     chosen = client.get_products(product_ids=["TNSR-USD", "RAY-USD"], get_tradability_status=True)
     assert [row["product_id"] for row in chosen["products"]] == ["TNSR-USD", "RAY-USD"]
     assert client.get_products(product_type="FUTURE")["products"] == []
