@@ -38,7 +38,10 @@ from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.metrics import MarketKind, Metrics
 
 CHANNEL_SILENCE: Final = Nanos(10 * SECOND)
-"""No event of any symbol for so long: the channel is dead, whatever the socket says."""
+"""No event of any symbol for so long on a busy channel: it is dead, whatever the socket says."""
+BUSY: Final = 120
+"""Events in a minute from which on ten seconds without any cannot be chance: one in 10^8."""
+BUSY_WINDOW: Final = Nanos(60 * SECOND)
 SYMBOL_SILENCE: Final = Nanos(120 * SECOND)
 """Thin products are quiet for minutes; a book that changes nothing for longer is asked for again."""
 RESYNC_PAUSE: Final = Nanos(5 * SECOND)
@@ -146,14 +149,15 @@ class Intake:
                 if line.quote is not None and not self._holds:
                     _put(line.slot, line.quote, now)
 
-    def count(self) -> None:
-        """Hand the counts of events to the metrics: a few times a second instead of for each."""
+    def count(self) -> int:
+        """Hand the counts of events to the metrics, a few times a second; return how many there were."""
         with self._mutex:
             counts, self._counts = self._counts, dict.fromkeys(MarketKind, 0)
             heard = self._heard_at
         for kind, number in counts.items():
             if number:
                 self._metrics.market_event(kind, heard, number)
+        return sum(counts.values())
 
     def holds(self, reason: StaleReason) -> bool:
         """Return whether touches are kept back for this reason."""
@@ -271,6 +275,9 @@ class MarketFeed(BaseActor[FeedMessage]):
         self._links = links
         self._log = Log("feed")
         self._asked: dict[str, Nanos] = {}
+        self._window: Nanos = around.monotonic()
+        self._events = 0
+        self._busy = False
         self.intake = Intake(
             links.slots, clock=links.clock, broke=self._tell_self, metrics=links.metrics
         )
@@ -301,7 +308,7 @@ class MarketFeed(BaseActor[FeedMessage]):
             case Tick():
                 if not self._links.stream.alive:
                     raise RuntimeError("the thread of the market stream died")
-                self.intake.count()
+                self._count(self.intake.count())
                 self._listen()
             case _:
                 assert_never(message)
@@ -331,10 +338,18 @@ class MarketFeed(BaseActor[FeedMessage]):
             self._log.info(Event.MARKET_DATA_RESUMED, f"every symbol: after {reason.value}")
             self.intake.release(reason)
 
+    def _count(self, events: int) -> None:
+        """Judge by the last whole minute whether the channel is a busy one; thin products are quiet."""
+        now = self.around.monotonic()
+        self._events += events
+        if now - self._window >= BUSY_WINDOW:
+            self._busy = self._events >= BUSY
+            self._window, self._events = now, 0
+
     def _listen(self) -> None:
         now, intake = self.around.monotonic(), self.intake
         quiet = [line for line in intake.lines.values() if not line.down]
-        if quiet and now - intake.heard > CHANNEL_SILENCE:
+        if quiet and self._busy and now - intake.heard > CHANNEL_SILENCE:
             self._silent(intake.lines)
             return
         self._silent(

@@ -9,6 +9,8 @@ import pytest
 from actors.base import Failure
 from actors.conflate import MarketSlot
 from actors.feed import (
+    BUSY,
+    BUSY_WINDOW,
     CHANNEL_SILENCE,
     REPEAT_AFTER,
     RESYNC_PAUSE,
@@ -239,10 +241,27 @@ def test_a_stream_whose_thread_died_is_the_failure_of_the_feed() -> None:
         rig.later(1)
 
 
-def test_a_silent_channel_stops_every_symbol_once() -> None:
+def busy(rig: Rig) -> None:
+    """Let a busy minute pass."""
+    for _ in range(BUSY_WINDOW // SECOND + 1):
+        for _ in range(BUSY // 60 + 1):
+            rig.market(snapshot("A-USD", 1), snapshot("B-USD", 1))
+        rig.later(SECOND)
+
+
+def test_a_thin_channel_may_be_quiet_for_longer_than_a_busy_one() -> None:
     rig = Rig()
     rig.market(snapshot("A-USD", 1), snapshot("B-USD", 1))
-    rig.later(CHANNEL_SILENCE)
+    for _ in range(SYMBOL_SILENCE // SECOND - 1):
+        rig.later(SECOND)
+    assert isinstance(rig.standing("A-USD"), TouchChanged)
+    assert rig.stream.resynced == []
+
+
+def test_a_busy_channel_that_falls_silent_stops_every_symbol_once() -> None:
+    rig = Rig()
+    busy(rig)
+    rig.later(CHANNEL_SILENCE - SECOND)
     assert isinstance(rig.standing(), TouchChanged)
     rig.later(1)
     assert rig.standing("A-USD") is rig.standing("B-USD") is StaleReason.SILENT
