@@ -59,6 +59,7 @@ POST_ONLY_REFUSED: Final = "INVALID_LIMIT_PRICE_POST_ONLY"
 
 _IOC: Final = TimeInForce.IOC
 _BUY: Final = Side.BUY
+_SELL: Final = Side.SELL
 _TAKE: Final = Urgency.TAKE
 _PATIENT: Final = Urgency.PATIENT
 _OPEN: Final = OrderState.OPEN
@@ -324,10 +325,11 @@ class ExitDesk:
     def _intent(self, entry: Side, wanted: Exit, price: int, *, taking: bool) -> Intent:
         state = self.state
         levels = self.levels
+        side = _SELL if entry is _BUY else _BUY
         return Intent(
-            client_id=state.client_id(entry.opposite, "X"),
+            client_id=state.client_id(side, "X"),
             symbol=state.product.symbol,
-            side=entry.opposite,
+            side=side,
             price=Ticks(price),
             size=Lots(self._size()),
             post_only=not taking,

@@ -26,6 +26,8 @@ from quietmaker.core.units import (
 )
 
 FEE_QUANTUM: Final = Decimal("1e-20")
+REMEMBERED_TRADES: Final = 4_096
+"""Trade ids that are surely kept to recognise repeats; the exchange repeats recent ones only."""
 
 _MAKER: Final = Liquidity.MAKER
 
@@ -158,6 +160,29 @@ class Position:
         self.cost -= lot.price * lots
         self.fees = minus(self.fees, fee)
         return lot
+
+
+class TradeMemory:
+    """The trade ids of the latest fills, at least `REMEMBERED_TRADES` and at most twice as many.
+
+    Two sets in turn: dropping the oldest key of one dict would search past all that were dropped before.
+    """
+
+    __slots__ = ("_earlier", "_latest")
+
+    def __init__(self) -> None:
+        """Remember nothing."""
+        self._latest: set[str] = set()
+        self._earlier: set[str] = set()
+
+    def note(self, trade_id: str) -> bool:
+        """Remember a trade; return whether it is new."""
+        if trade_id in self._latest or trade_id in self._earlier:
+            return False
+        if len(self._latest) >= REMEMBERED_TRADES:
+            self._earlier, self._latest = self._latest, set()
+        self._latest.add(trade_id)
+        return True
 
 
 def replay(fills: Iterable[tuple[Fill, int]]) -> tuple[Position, tuple[Closed, ...]]:

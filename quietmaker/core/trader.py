@@ -46,7 +46,7 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.params import TraderParams
-from quietmaker.core.positions import Closed, Position
+from quietmaker.core.positions import Closed, Position, TradeMemory
 from quietmaker.core.product import Product
 from quietmaker.core.rounds import RoundTripBuilder
 from quietmaker.core.state import State, tick_lots
@@ -62,8 +62,6 @@ from quietmaker.core.units import (
 
 NOTHING: Final[tuple[Command, ...]] = ()
 DAY: Final = 86_400 * SECOND
-REMEMBERED_TRADES: Final = 4_096
-"""Trade ids kept to recognise repeats; the exchange repeats recent ones only."""
 
 _OPEN: Final = OrderState.OPEN
 _EXIT: Final = Purpose.EXIT
@@ -103,8 +101,8 @@ class Trader:
         "_candles",
         "_closer",
         "_round",
-        "_seen_trades",
         "_stopping",
+        "_trades",
         "_unboxed",
         "boxed",
         "entries",
@@ -122,7 +120,7 @@ class Trader:
         self._candles = self.state.candles
         self._round: RoundTripBuilder | None = None
         self._closer: tuple[str, ExitReason] = ("", ExitReason.PAIRED)
-        self._seen_trades: dict[str, None] = {}
+        self._trades = TradeMemory()
         self._stopping = False
         self._bid_low, self._bid_high, self._ask_low, self._ask_high = 1, 0, 1, 0
         self._unboxed = False
@@ -244,10 +242,11 @@ class Trader:
         state.position = Position(event.lots)
         state.next_sequence = max(state.next_sequence, event.next_sequence)
         for lot in event.lots:
-            self._seen_trades[lot.trade_id] = None
+            self._trades.note(lot.trade_id)
         for order in event.orders:
             state.orders[order.intent.client_id] = order
-            self._seen_trades.update(dict.fromkeys(order.trade_ids))
+            for trade_id in order.trade_ids:
+                self._trades.note(trade_id)
             if order.intent.purpose is _EXIT and self.exits.order is None:
                 self.exits.order = order
             else:
@@ -328,11 +327,8 @@ class Trader:
 
     def on_fill(self, now: int, fill: Fill) -> Sequence[Command]:
         """Take an execution; one that was told before is passed over."""
-        if fill.trade_id in self._seen_trades:
+        if not self._trades.note(fill.trade_id):
             return NOTHING
-        self._seen_trades[fill.trade_id] = None
-        if len(self._seen_trades) > REMEMBERED_TRADES:
-            del self._seen_trades[next(iter(self._seen_trades))]
         self._advance(now)
         out: list[Command] = []
         order = self.state.orders.get(fill.client_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from quietmaker.core.positions import FEE_QUANTUM, Position
+from quietmaker.core.positions import FEE_QUANTUM, REMEMBERED_TRADES, Position, TradeMemory
 from quietmaker.core.units import Liquidity, Side, add
 from tests.kit.makers import START, make_fill
 
@@ -92,3 +92,13 @@ def test_a_position_rebuilt_from_its_lots_is_the_same() -> None:
     again = Position(position.open_lots())
     assert (again.lots, again.cost, again.fees) == (position.lots, position.cost, position.fees)
     assert again.open_lots() == position.open_lots()
+
+
+def test_a_trade_is_new_once_and_recent_ones_are_remembered_in_bounded_memory() -> None:
+    memory = TradeMemory()
+    for number in range(5 * REMEMBERED_TRADES):
+        assert memory.note(f"t{number}")
+        assert not memory.note(f"t{number}")
+        oldest = max(0, number - REMEMBERED_TRADES + 1)
+        assert not memory.note(f"t{oldest}")
+    assert memory.note("t0")
