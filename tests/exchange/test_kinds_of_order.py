@@ -166,11 +166,11 @@ def amended(d: Desk, client_id: str, price: int, size: int) -> str | None:
 
 
 def test_an_order_that_shrinks_keeps_its_place() -> None:
-    d = desk()
+    d = desk(model="queue")
     d.send(buy("a", 99, 100))
-    ahead = d.order("a").ahead
+    d.trade(1, 99, 200, SELL)
     assert amended(d, "a", 99, 60) is None
-    assert (d.order("a").ahead, d.order("a").left) == (ahead, 60)
+    assert (d.order("a").ahead, d.order("a").left) == (300, 60)
     assert d.core.account.hold("USD") == Decimal("0.594") * Decimal("1.004")
 
 

@@ -25,6 +25,8 @@ from quietmaker.core.units import EXACT, ROUNDED, ZERO, Instant, Liquidity, Nano
 from quietmaker.exchange.orders import Order
 from quietmaker.ports import UserFill
 
+ENGINE_TIME: Final = 1_000
+"""The engine's times are in microseconds; what is shown is what is compared with."""
 ENDED_KEPT: Final = 20_000
 """Ended orders that can be asked for, and whose client ids are recognised."""
 FILLS_KEPT: Final = 50_000
@@ -277,7 +279,7 @@ class Records:
             order_id=self.uuid(order.order_id),
             draft=draft,
             order=order,
-            created=at,
+            created=Instant(at // ENGINE_TIME * ENGINE_TIME),
         )
         self._orders[record.order_id] = record
         self._by_client[record.client_id] = record

@@ -16,6 +16,7 @@ from quietmaker.exchange.server.keys import Key
 from quietmaker.exchange.server.office import Office
 from quietmaker.exchange.server.records import (
     ENDED,
+    ENGINE_TIME,
     FillRecord,
     OrderRecord,
     OrderStatus,
@@ -46,8 +47,6 @@ KINDS: Final = frozenset(
 PLACED_BY: Final = "RETAIL_ADVANCED"
 SOURCES: Final = frozenset({"UNKNOWN_PLACEMENT_SOURCE", "RETAIL_SIMPLE", PLACED_BY})
 _TIMES: Final = frozenset({"UNKNOWN_TIME_IN_FORCE", *TIMES_IN_FORCE.values()})
-_ENGINE_TIME: Final = 1_000
-"""The engine's times are in microseconds."""
 
 
 async def order(office: Office, request: web.Request, key: Key) -> web.Response:
@@ -305,4 +304,4 @@ def _commission(total: Decimal) -> dict[str, str]:
 
 
 def _time(at: int) -> str:
-    return rfc3339(at // _ENGINE_TIME * _ENGINE_TIME)
+    return rfc3339(at // ENGINE_TIME * ENGINE_TIME)

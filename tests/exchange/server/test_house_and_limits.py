@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,15 +17,22 @@ import urllib3
 from cryptography import x509
 
 from quietmaker.coinbase.products import products_from_answer
-from quietmaker.core.units import SECOND, Instant
+from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.errors import QuietmakerError, SourceError
+from quietmaker.exchange.latency import INSTANT
+from quietmaker.exchange.models import DEFAULT_MODEL
+from quietmaker.exchange.server import app
+from quietmaker.exchange.server.app import ExchangeServer, ServerSettings
 from quietmaker.exchange.server.catalogue import NOTHING, merge, read_catalogue
+from quietmaker.exchange.server.connection import Limits
 from quietmaker.exchange.server.limits import RateLimiter, Rates
+from quietmaker.exchange.server.monitor import Tally
 from quietmaker.exchange.server.tls import NAMES, TlsFiles, prepare, server_context
 from quietmaker.exchange.testing import ManualClock
+from quietmaker.market.manual import ManualMarket
 from tests.exchange.server.samples import SAMPLES
 from tests.exchange.server.serving import BASE, Served, serve
-from tests.exchange.support import PRODUCT, SYMBOL
+from tests.exchange.support import FEES, PRODUCT, SYMBOL
 
 NOW = Instant(1_800_000_000 * SECOND)
 DAY = 86_400 * SECOND
@@ -218,3 +227,40 @@ def test_answers_carry_the_limit_and_429_says_when(limited: Served) -> None:
 def test_public_requests_are_limited_by_address(limited: Served) -> None:
     url = f"http://127.0.0.1:{limited.port}{BASE}/time"
     assert [limited.http.request("GET", url).status for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_running_server_gets_a_new_certificate_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "RENEW_EVERY", 0.001)
+    clock, tally = ManualClock(int(NOW)), Tally()
+    settings = ServerSettings(
+        folder=tmp_path,
+        balances={},
+        fees=FEES,
+        model=DEFAULT_MODEL,
+        latency=INSTANT,
+        seed=1,
+        speed=Decimal(1),
+        warmup=Nanos(0),
+        loop=False,
+        session=None,
+        rates=Rates(),
+        sockets=Limits(),
+        market_client_id=False,
+        admin=False,
+    )
+    source = ManualMarket({SYMBOL: PRODUCT})
+    server = ExchangeServer(settings, source=source, recorded=NOTHING, clock=clock, tally=tally)
+    first = certificate(TlsFiles(folder=tmp_path)).serial_number
+
+    async def story() -> None:
+        running = asyncio.create_task(server.run())
+        clock.advance(370 * DAY)
+        while ("log", "certificate_renewed") not in tally.counts:
+            await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(story(), 30))
+    assert certificate(TlsFiles(folder=tmp_path)).serial_number != first
