@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from quietmaker.core.commands import RoundTrip
-from quietmaker.core.units import EXACT, ZERO, Instant, Side
+from quietmaker.core.units import EXACT, ZERO, Instant, Nanos, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,12 @@ class Results:
 
 
 class Board:
-    """The views by symbol, and the exposure they add up to. Thread-safe."""
+    """The views by symbol, and the exposure they add up to. Thread-safe.
+
+    Attributes:
+        version: counts the changes of exposure.
+        skew: the exchange's clock less ours at the last measurement, None before the first.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
@@ -96,6 +101,7 @@ class Board:
         self._results: dict[str, Results] = {}
         self._exposure: dict[str, Decimal] = {}
         self.version = 0
+        self.skew: Nanos | None = None
 
     def show(self, view: SymbolView) -> None:
         """Replace a symbol's view."""

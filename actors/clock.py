@@ -13,6 +13,7 @@ from typing import Final
 
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
+from actors.board import Board
 from actors.protocol import ClockCompared, ClockMessage, FeedMessage
 from quietmaker.core.events import Tick
 from quietmaker.core.units import SECOND, Nanos
@@ -33,6 +34,7 @@ class ClockLinks:
     Attributes:
         tick: delivers a tick to every actor that is not behind.
         feed: hears whether the clocks agree; without that nothing is quoted.
+        board: shows the skew.
         skew_limit: beyond this, times of orders and candles mean something else than they say.
     """
 
@@ -40,6 +42,7 @@ class ClockLinks:
     exchange: Exchange
     tick: Callable[[Tick], None]
     feed: Tellable[FeedMessage]
+    board: Board
     skew_limit: Nanos
     metrics: Metrics
 
@@ -94,6 +97,7 @@ class ClockActor(BaseActor[ClockMessage]):
         uncertain = (after - before) // 2
         skewed = abs(self.skew) - uncertain > self._links.skew_limit
         self._links.metrics.wire.clock_skew(self.skew)
+        self._links.board.skew = self.skew
         self._links.feed.tell(ClockCompared(skewed=skewed))
         if skewed:
             self._log.error(

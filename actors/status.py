@@ -94,7 +94,8 @@ def document(board: Board, now: Instant) -> Document:
             "unrealized": _text(_sum(views[s].unrealized or ZERO for s in mine)),
             "exposure": _text(_sum(views[s].exposure for s in mine)),
         }
-    return {"symbols": lines, "totals": totals}
+    skew = None if board.skew is None else round(board.skew / SECOND, 4)
+    return {"clock_skew_seconds": skew, "symbols": lines, "totals": totals}
 
 
 def _line(view: SymbolView, result: Results, now: Instant) -> Document:

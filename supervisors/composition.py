@@ -223,6 +223,7 @@ class _Composer:
             exchange=self._outside.exchange,
             tick=self._tick,
             feed=self._to[tree.FEED],
+            board=self._board,
             skew_limit=seconds(self._settings.exchange.max_clock_skew_seconds),
             metrics=self._outside.metrics,
         )

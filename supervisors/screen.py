@@ -39,9 +39,11 @@ def headline(page: Mapping[str, Any]) -> str:
     """Return one line about the process."""
     failing = [name for name, check in page["checks"].items() if not check["ok"]]
     ready = "ready" if not failing else f"not ready: {', '.join(failing)}"
+    skew = page["clock_skew_seconds"]
+    clock = "unknown" if skew is None else f"{skew:+.3f} s"
     return (
         f"{page['mode'].upper()}  {page['state']}  {ready}  market {page['market']}  "
-        f"run {page['run']}  {page['at']}"
+        f"run {page['run']}  exchange's clock {clock}  {page['at']}"
     )
 
 

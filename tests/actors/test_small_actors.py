@@ -278,7 +278,7 @@ def test_a_skewed_clock_is_told_to_the_feed() -> None:
     clock = HandClock()
     exchange = FakeExchange(clock=clock)
     feed: Told[FeedMessage] = Told()
-    metrics = make_metrics()
+    metrics, board = make_metrics(), Board()
     actor = ClockActor(
         around("clock", clock),
         ClockLinks(
@@ -286,6 +286,7 @@ def test_a_skewed_clock_is_told_to_the_feed() -> None:
             exchange=exchange,
             tick=lambda tick: None,
             feed=feed,
+            board=board,
             skew_limit=SKEW_LIMIT,
             metrics=metrics,
         ),
@@ -297,6 +298,7 @@ def test_a_skewed_clock_is_told_to_the_feed() -> None:
     actor.on_receive(Tick(now=clock.now()))
     assert feed.messages == [ClockCompared(skewed=False), ClockCompared(skewed=True)]
     assert actor.skew == SKEW_LIMIT + SECOND
+    assert document(board, START)["clock_skew_seconds"] == 3.0
     assert b"quietmaker_clock_skew_seconds 3.0" in metrics.expose("")[0]
     exchange.down = True
     clock.advance(31 * SECOND)

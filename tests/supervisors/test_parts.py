@@ -142,4 +142,5 @@ def test_the_screen_shows_a_page_and_an_empty_one() -> None:
     console.print(render({}))
     text = console.export_text()
     assert "PAPER  running  not ready: market" in text
+    assert "exchange's clock unknown" in text
     assert "starting ..." in text
