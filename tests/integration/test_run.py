@@ -345,21 +345,40 @@ def test_a_key_that_can_move_money_away_or_cannot_trade_is_refused(
     assert "order_submitted" not in done.stdout
 
 
-def test_a_run_trades_on_a_paper_exchange_that_outlives_it(start: Any, tmp_path: Path) -> None:
+def test_live_mode_is_the_same_path_with_other_addresses(
+    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with paper_exchange(tmp_path / "coinbase", {"paper.speed": "4"}) as instance:
+        monkeypatch.setenv("QUIETMAKER_API_KEY_FILE", str(instance.first_key))
+        run = start(
+            *(*LIVE, "--live", "--set", "universe.symbols=[FORTH-USD]"),
+            *("--set", f"exchange.address.rest={instance.rest_url}"),
+            *("--set", f"exchange.address.market={instance.market_ws_url}"),
+            *("--set", f"exchange.address.user={instance.user_ws_url}"),
+            *("--set", f"exchange.address.ca_file={instance.ca}"),
+        )
+        run.await_event("order_submitted")
+        assert "mode: LIVE" in run.said()
+        code, _ = run.end()
+        assert code == 0
+    with database(run.home) as url:
+        assert rows(url, "SELECT mode FROM runs") == [("live",)]
+
+
+def test_a_run_trades_on_a_paper_exchange_that_outlives_it(
+    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with paper_exchange(tmp_path / "home") as instance:
-        os.environ["QUIETMAKER_API_KEY_FILE"] = str(instance.first_key)
-        try:
-            for _ in range(2):
-                run = start(
-                    *("--set", f"paper.exchange_url={instance.rest_url}"),
-                    *("--set", f"exchange.address.ca_file={instance.ca}"),
-                )
-                run.await_event("order_submitted")
-                code, took = run.end()
-                assert code == 0
-                assert took < 10
-        finally:
-            del os.environ["QUIETMAKER_API_KEY_FILE"]
+        monkeypatch.setenv("QUIETMAKER_API_KEY_FILE", str(instance.first_key))
+        for _ in range(2):
+            run = start(
+                *("--set", f"paper.exchange_url={instance.rest_url}"),
+                *("--set", f"exchange.address.ca_file={instance.ca}"),
+            )
+            run.await_event("order_submitted")
+            code, took = run.end()
+            assert code == 0
+            assert took < 10
     with database(run.home) as url:
         reports = Reports(url=lambda: url)
         assert reports.open_orders() == []
