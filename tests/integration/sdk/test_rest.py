@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -332,6 +333,31 @@ def test_fills_are_listed_in_pages_that_an_empty_cursor_ends(
         order_ids=[order_id], start_sequence_timestamp=whole["fills"][0]["trade_time"]
     )
     assert [fill["entry_id"] for fill in since["fills"]] == entries[:1]
+
+
+# --- what goes wrong ----------------------------------------------------------------------------
+
+
+def test_what_goes_wrong_is_an_http_error_to_the_sdk_and_no_order_is_placed_twice(
+    client: Client, exchange: ExchangeProcess
+) -> None:
+    mine = uuid.uuid4().hex
+    exchange.fault("rest.bad_gateway", match={"path": "*/orders"}, parameters={"placed": True})
+    exchange.fault("rest.rate_limited", match={"path": "*/accounts"})
+    exchange.fault("rest.unauthorized", match={"path": "*/key_permissions"})
+    asked: list[tuple[Callable[[], Any], int]] = [
+        (lambda: client.limit_order_gtc_buy(mine, SYMBOL, "50", "0.1", post_only=True), 502),
+        (client.get_accounts, 429),
+        (client.get_api_key_permissions, 401),
+    ]
+    for ask, status in asked:
+        with pytest.raises(SdkError) as caught:
+            ask()
+        assert (caught.value.kind, caught.value.status) == ("HTTPError", status)
+    exchange.admin("DELETE", "/faults")
+    again = placed(client.limit_order_gtc_buy(mine, SYMBOL, "50", "0.1", post_only=True))
+    [only] = client.list_orders(order_status=["OPEN"])["orders"]
+    assert only["order_id"] == again
 
 
 # --- keys ---------------------------------------------------------------------------------------

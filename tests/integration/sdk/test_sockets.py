@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -219,6 +220,35 @@ def test_orders_are_seen_open_then_filled_or_cancelled(
     assert [row["status"] for row in states] == ["OPEN", "CANCEL_QUEUED", "CANCELLED"]
     user.user_unsubscribe(product_ids=[])
     assert "user" not in subscriptions(user)
+
+
+def test_an_order_that_ends_in_time_is_seen_to_expire(
+    sdk: Sdk,
+    client: Client,
+    exchange: ExchangeProcess,
+    opened: Callable[[SocketClient], SocketClient],
+) -> None:
+    user = opened(sdk.user(exchange.key))
+    user.user(product_ids=[])
+    end = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
+    bid = client.limit_order_gtd_buy("", SYMBOL, "50", "0.1", end, post_only=True)
+    states = order_updates(user, bid["success_response"]["order_id"], "EXPIRED")
+    assert [row["status"] for row in states] == ["OPEN", "EXPIRED"]
+    assert Decimal(states[0]["outstanding_hold_amount"]) > 0
+    assert states[1]["outstanding_hold_amount"] == "0"
+
+
+def test_frames_of_the_user_endpoint_fit_the_sdks_own_types(
+    sdk: Sdk, exchange: ExchangeProcess, opened: Callable[[SocketClient], SocketClient]
+) -> None:
+    user = opened(sdk.user(exchange.key))
+    user.user(product_ids=[])
+    typed = sdk.ask("typed", user.until_channel("user"))
+    assert (typed["channel"], typed["sequence_num"]) == ("user", 0)
+    market = opened(sdk.market())  # which has no client_id any more: the SDK's own pitfall
+    market.ticker([SYMBOL])
+    with pytest.raises(SdkError, match="client_id"):
+        sdk.ask("typed", market.until_channel("ticker"))
 
 
 def test_the_snapshot_has_all_open_orders_in_frames_of_fifty(
