@@ -17,11 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
 
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.reports import Reports
+from supervisors.exchange_instance import FILE, ExchangeInstance
 from supervisors.home import Home
 from tests.kit.paper_exchange import paper_exchange
 
@@ -272,6 +274,25 @@ def test_a_recording_is_played_through_the_same_process(start: Any) -> None:
     code, took = run.end()
     assert code == 0
     assert took < 10
+
+
+def test_a_run_whose_own_exchange_dies_gives_up_loudly(start: Any) -> None:
+    run = start()
+    run.await_event("process_ready")
+    os.kill(ExchangeInstance.read(run.home / "exchange" / FILE).pid, signal.SIGKILL)
+    run.await_event("process_stopping", message=_OWN_EXCHANGE.format(run.home))
+    assert run.process.wait(PATIENCE) == 1
+
+
+def test_the_exchange_of_a_run_ends_with_it_even_after_kill_9(start: Any) -> None:
+    run = start()
+    run.await_event("process_ready")
+    exchange = psutil.Process(ExchangeInstance.read(run.home / "exchange" / FILE).pid)
+    run.end(signal.SIGKILL)
+    exchange.wait(PATIENCE)  # raises when it does not end
+
+
+_OWN_EXCHANGE = "the paper exchange ended; its log is {}/logs/exchange.log"
 
 
 def run_live(tmp_path: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
