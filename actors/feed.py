@@ -167,6 +167,9 @@ class Intake:
         now = self._heard_at = self._clock.now()
         self.heard = line.heard = self._clock.monotonic()
         match event:
+            case BookDelta():  # first, because nearly everything is one
+                self._counts[MarketKind.DELTA] += 1
+                self._judge(line, event.symbol, line.book.delta(event), now)
             case TouchQuote():
                 self._counts[MarketKind.TOUCH] += 1
                 if not line.deep:
@@ -175,9 +178,6 @@ class Intake:
                 self._counts[MarketKind.SNAPSHOT] += 1
                 line.deep = True
                 self._judge(line, event.symbol, line.book.snapshot(event), now)
-            case BookDelta():
-                self._counts[MarketKind.DELTA] += 1
-                self._judge(line, event.symbol, line.book.delta(event), now)
             case TradePrint():
                 self._counts[MarketKind.TRADE] += 1
                 line.slot.put_trade(_known(event.at, now), event.price)
@@ -232,11 +232,12 @@ class Intake:
 
 
 def _same(one: Touch | TouchQuote, other: Touch | TouchQuote) -> bool:
+    """Return whether no decision can differ: none looks at the sizes, but for whether there is any."""
     return (
         one.bid == other.bid
         and one.ask == other.ask
-        and one.bid_size == other.bid_size
-        and one.ask_size == other.ask_size
+        and bool(one.bid_size) is bool(other.bid_size)
+        and bool(one.ask_size) is bool(other.ask_size)
     )
 
 

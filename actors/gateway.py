@@ -35,8 +35,9 @@ from actors.protocol import (
     ResolveUnknown,
 )
 from actors.switch import KillSwitch
+from actors.window import Handed, OrderWindow
 from quietmaker.core import door
-from quietmaker.core.commands import CancelOrder, SubmitOrder
+from quietmaker.core.commands import CancelOrder, CancelReason, SubmitOrder
 from quietmaker.core.events import Tick
 from quietmaker.core.orders import TERMINAL, Intent, Move, Purpose
 from quietmaker.core.product import Product
@@ -88,6 +89,7 @@ class GatewayLinks:
     metrics: Metrics
     clock: Clock
     budget: ChurnBudget
+    window: OrderWindow
 
 
 class OrderGateway(BaseActor[GatewayMessage]):
@@ -111,15 +113,37 @@ class OrderGateway(BaseActor[GatewayMessage]):
         self.me: Tellable[GatewayMessage] | None = None
 
     def begin(self) -> None:
-        """Know oneself, to hear from the lanes."""
+        """Know oneself, to hear from the lanes, and take orders."""
         self.me = _Self(self)
+        self._links.window.open(self.take)
 
     def finish(self) -> None:
         """Send nothing any more that has not begun."""
+        self._links.window.close(self.take)
         self._links.runner.close()
+
+    def take(self, message: Handed) -> bool:
+        """Put a request into its lane, in the sender's thread; False once the gateway may not act."""
+        if not self.alive:
+            return False
+        self._dispatch(message)
+        return True
 
     def receive(self, message: GatewayMessage) -> None:
         """Hand the request to its symbol's lane; nothing blocks here."""
+        match message:
+            case SubmitOrder() | CancelOrder() | Fence():
+                self._dispatch(message)
+            case ResolveUnknown():
+                self._inquiry.add(message)
+            case Tick():
+                for question in self._inquiry.due():
+                    self._run(question.symbol, partial(self._inquiry.ask, question))
+            case _:
+                assert_never(message)
+
+    def _dispatch(self, message: Handed) -> None:
+        """Queue a request; any thread may."""
         match message:
             case SubmitOrder(intent=intent):
                 self._run(intent.symbol, partial(self._send, intent))
@@ -129,11 +153,6 @@ class OrderGateway(BaseActor[GatewayMessage]):
             case Fence(symbol=symbol, life=life):
                 # Behind every earlier request of the symbol, in its own lane.
                 self._run(symbol, partial(self._fence, symbol, life))
-            case ResolveUnknown():
-                self._inquiry.add(message)
-            case Tick():
-                for question in self._inquiry.due():
-                    self._run(question.symbol, partial(self._inquiry.ask, question))
             case _:
                 assert_never(message)
 
@@ -152,7 +171,8 @@ class OrderGateway(BaseActor[GatewayMessage]):
             or self._over_budget(intent)
         ):
             return
-        if not self._write(intent):
+        stored = self._write(intent)
+        if stored is None:
             return
         # Looked at again: the ledger may have taken its time, and another gateway our place.
         if not self.alive or self._stopped_by_switch(intent, stored=True):
@@ -163,12 +183,13 @@ class OrderGateway(BaseActor[GatewayMessage]):
         outcome = links.exchange.submit(intent)
         # What is only told comes after: it would delay the order, and the intent is stored already.
         links.metrics.submit_answered((self.around.monotonic() - began) / SECOND)
+        links.metrics.ledger_write(LedgerOperation.INTENT, stored, ok=True)
         self._sent(intent, at)
         self._answered(intent, outcome)
 
     def _sent(self, intent: Intent, at: Instant) -> None:
         links, product = self._links, self._links.products[intent.symbol]
-        links.facts.put(_fact(at, intent, "sent"))
+        links.facts.put(_fact(at, intent, "sent", None))
         links.metrics.order_submitted(intent)
         self._log.info(
             Event.ORDER_SUBMITTED,
@@ -217,27 +238,27 @@ class OrderGateway(BaseActor[GatewayMessage]):
         self._refuse(intent, f"{CHURN_BUDGET}: {limit}", stored=False)
         return True
 
-    def _write(self, intent: Intent) -> bool:
-        """Make the intent durable; False, and refused, when it cannot be."""
-        links, began = self._links, self.around.monotonic()
-        reason = ""
+    def _write(self, intent: Intent) -> float | None:
+        """Make the intent durable; return the seconds it took. None, and refused, when it cannot be."""
+        began = self.around.monotonic()
         try:
-            links.ledger.write_intent(intent)
+            self._links.ledger.write_intent(intent)
         except LedgerUnavailable as error:
             reason, text = LEDGER_UNAVAILABLE, str(error)
         except LedgerError as error:
             reason, text = LEDGER_REFUSED, str(error)
+        else:
+            return (self.around.monotonic() - began) / SECOND
         seconds = (self.around.monotonic() - began) / SECOND
-        links.metrics.ledger_write(LedgerOperation.INTENT, seconds, ok=not reason)
-        if reason:
-            self._log.error(
-                Event.LEDGER_UNAVAILABLE,
-                f"{intent.client_id} is not sent: {text}",
-                symbol=intent.symbol,
-                client_order_id=intent.client_id,
-            )
-            self._refuse(intent, reason, stored=False)
-        return not reason
+        self._links.metrics.ledger_write(LedgerOperation.INTENT, seconds, ok=False)
+        self._log.error(
+            Event.LEDGER_UNAVAILABLE,
+            f"{intent.client_id} is not sent: {text}",
+            symbol=intent.symbol,
+            client_order_id=intent.client_id,
+        )
+        self._refuse(intent, reason, stored=False)
+        return None
 
     def _refuse(self, intent: Intent, reason: str, *, stored: bool) -> None:
         """Tell that it was not taken; the ledger hears of it only if it holds the intent."""
@@ -306,17 +327,7 @@ class OrderGateway(BaseActor[GatewayMessage]):
         links, now = self._links, self._links.clock.now()
         for command in batch.values():
             links.metrics.cancel_requested(command.reason)
-            links.facts.put(
-                OrderFact(
-                    at=now,
-                    client_id=command.client_id,
-                    symbol=command.symbol,
-                    what=Move.CANCEL_SENT.value,
-                    order_id=None,
-                    reason="",
-                    cancel_reason=command.reason,
-                )
-            )
+            links.facts.put(_fact(now, command, Move.CANCEL_SENT.value, command.reason))
         self._log.debug(Event.CANCEL_REQUESTED, f"{len(batch)} orders", orders=tuple(batch))
         try:
             outcomes = links.exchange.cancel(tuple(batch))
@@ -373,13 +384,15 @@ def _keep(memory: dict[str, T], key: str, value: T) -> None:
         memory.pop(next(iter(memory)), None)
 
 
-def _fact(now: Instant, intent: Intent, what: str) -> OrderFact:
+def _fact(
+    now: Instant, order: Intent | CancelOrder, what: str, reason: CancelReason | None
+) -> OrderFact:
     return OrderFact(
         at=now,
-        client_id=intent.client_id,
-        symbol=intent.symbol,
+        client_id=order.client_id,
+        symbol=order.symbol,
         what=what,
         order_id=None,
         reason="",
-        cancel_reason=None,
+        cancel_reason=reason,
     )

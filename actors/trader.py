@@ -15,6 +15,7 @@ from actors.base import BaseActor, Surroundings
 from actors.board import Board
 from actors.conflate import MarketSlot
 from actors.facts import FactQueue
+from actors.lanes import give_way
 from actors.protocol import (
     Fence,
     GatewayMessage,
@@ -37,7 +38,6 @@ from quietmaker.core.commands import (
 from quietmaker.core.events import (
     CandlesLoaded,
     EligibilityChanged,
-    ExposureChanged,
     FeesChanged,
     FundsChanged,
     ModeChanged,
@@ -48,7 +48,7 @@ from quietmaker.core.events import (
     Tick,
     TouchChanged,
 )
-from quietmaker.core.orders import ExitReason, Move, OrderState, Purpose
+from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import SECOND, ZERO, Instant, Nanos, Side
 from quietmaker.ports import Clock, FillMarked
@@ -147,13 +147,13 @@ class TraderActor(BaseActor[TraderMessage]):
 
     def _touch(self, touch: TouchChanged) -> None:
         self._book_at = touch.now
-        self._learn_exposure(touch.now)
+        self._learn_exposure()
         self._do(self.core.on(touch))
 
     def _on_tick(self, tick: Tick) -> None:
         # Also heals a wake-up that was lost with an earlier life of this trader.
         self._drain()
-        self._learn_exposure(tick.now)
+        self._learn_exposure()
         if not self.core.state.recovered and (
             self.around.monotonic() - self._asked_at >= _ASK_AGAIN_AFTER
         ):
@@ -166,15 +166,15 @@ class TraderActor(BaseActor[TraderMessage]):
         self._asked_at = self.around.monotonic()
         self._links.gateway.tell(Fence(symbol=self._symbol, life=self.actor_urn))
 
-    def _learn_exposure(self, now: Instant) -> None:
-        """Tell the core what the other symbols use, when that changed."""
+    def _learn_exposure(self) -> None:
+        """Tell the core what the other symbols use, when that changed: it decides on what comes next."""
         board = self._links.board
         if board.version == self._exposure_seen:
             return
         self._exposure_seen = board.version
         quote = self.core.state.product.quote
         others = max(board.others(self._symbol, quote), ZERO)
-        self._do(self.core.on(ExposureChanged(now=now, others=others)))
+        self.core.share(others)
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -273,14 +273,22 @@ class TraderActor(BaseActor[TraderMessage]):
     # --- commands -------------------------------------------------------------------------------
 
     def _do(self, commands: Sequence[Command]) -> None:
+        """Send what is to be sent; only then tell of it, and of everything else."""
         if not commands:
             return
+        sent = False
+        for command in commands:
+            if isinstance(command, SubmitOrder | CancelOrder):
+                self._links.gateway.tell(command)
+                sent = True
+        if sent:
+            give_way()
         for command in commands:
             match command:
                 case SubmitOrder():
-                    self._submit(command)
+                    self._decided(command.intent)
                 case CancelOrder():
-                    self._links.gateway.tell(command)
+                    pass  # the gateway tells of it
                 case HoldChanged():
                     self._hold(command)
                 case RoundTrip():
@@ -291,8 +299,7 @@ class TraderActor(BaseActor[TraderMessage]):
                     assert_never(command)
         self._show()
 
-    def _submit(self, command: SubmitOrder) -> None:
-        intent = command.intent
+    def _decided(self, intent: Intent) -> None:
         reason = intent.exit_reason
         if intent.purpose is Purpose.EXIT and reason is not None and reason is not self._exit_told:
             self._exit_told = reason
@@ -306,7 +313,6 @@ class TraderActor(BaseActor[TraderMessage]):
                 size=size,
                 client_order_id=intent.client_id,
             )
-        self._links.gateway.tell(command)
 
     def _hold(self, hold: HoldChanged) -> None:
         self._details[hold.side] = hold.detail

@@ -29,6 +29,7 @@ from actors.status import StatusActor, StatusLinks, StatusPage
 from actors.switch import KillSwitch
 from actors.trader import TraderActor, TraderLinks
 from actors.user_feed import UserFeed, UserFeedLinks
+from actors.window import OrderWindow
 from quietmaker.core.events import Tick
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
@@ -148,6 +149,7 @@ class _Composer:
             tree.STATUS,
         )
         self._to: dict[str, Address[Any]] = {n: Address[Any](n, self._dead) for n in fixed}
+        self._window = OrderWindow(self._to[tree.GATEWAY])
         self._facts = FactQueue(lambda: self._to[tree.LEDGER].tell(FactsQueued()))
         self._board, self._page, self._kill = Board(), StatusPage(), KillSwitch()
         self._slots = {symbol: self._slot(symbol) for symbol in products}
@@ -243,6 +245,7 @@ class _Composer:
             metrics=outside.metrics,
             clock=outside.clock,
             budget=self._budget,
+            window=self._window,
         )
         return OrderGateway.start(around, links)
 
@@ -286,7 +289,7 @@ class _Composer:
 
     def _maker(self, symbol: str) -> Callable[[Surroundings], pykka.ActorRef[Any]]:
         links = TraderLinks(
-            gateway=self._to[tree.GATEWAY],
+            gateway=self._window,
             facts=self._facts,
             slot=self._slots[symbol],
             board=self._board,

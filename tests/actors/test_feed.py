@@ -210,7 +210,33 @@ def test_a_touch_that_stands_is_told_again_only_after_a_while() -> None:
     assert touch.now == rig.clock.now()
     size = BookDelta(symbol="A-USD", at=Instant(3), changes=((Side.BUY, Ticks(100), Lots(9)),))
     rig.market(size)
+    assert slot.drain().touch is None  # no decision looks at a size
+    rig.clock.advance(REPEAT_AFTER)
+    rig.market(size)
+    told = slot.drain().touch
+    assert told is not None
+    assert told.bid_size == 9
+    price = BookDelta(symbol="A-USD", at=Instant(4), changes=((Side.BUY, Ticks(101), Lots(1)),))
+    rig.market(price)
     assert slot.drain().touch is not None
+
+
+def test_a_side_that_became_empty_is_told_at_once() -> None:
+    rig = Rig()
+    slot = rig.slots["A-USD"]
+    one_level = BookSnapshot(
+        symbol="A-USD",
+        at=Instant(1),
+        bids=((Ticks(100), Lots(5)),),
+        asks=((Ticks(102), Lots(5)),),
+    )
+    rig.market(one_level)
+    slot.drain()
+    empty = BookDelta(symbol="A-USD", at=Instant(2), changes=((Side.BUY, Ticks(100), Lots(0)),))
+    rig.market(empty)
+    touch = slot.drain().touch
+    assert touch is not None
+    assert touch.bid_size == 0
 
 
 def test_a_touch_that_was_void_is_told_again_at_once() -> None:

@@ -22,6 +22,7 @@ from actors.protocol import (
     TraderMessage,
 )
 from actors.switch import KillSwitch
+from actors.window import OrderWindow
 from quietmaker.core.commands import CancelOrder, CancelReason, SubmitOrder
 from quietmaker.core.events import OrderFilled, OrderMoved, Tick
 from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
@@ -66,6 +67,8 @@ class Rig:
         self.facts = FactQueue(lambda: None)
         self.metrics = make_metrics()
         self.news = Newsroom(self.facts, {SYMBOL: self.trader}, self.clock)
+        self.address: Told[GatewayMessage] = Told()
+        self.window = OrderWindow(self.address)
         self.gateway = OrderGateway(
             around("gateway", self.clock, self.failures),
             GatewayLinks(
@@ -80,6 +83,7 @@ class Rig:
                 metrics=self.metrics,
                 clock=self.clock,
                 budget=ChurnBudget(self.per_minute, monotonic=self.clock.monotonic),
+                window=self.window,
             ),
         )
         self.inbox: Told[GatewayMessage] = Told()
@@ -476,3 +480,57 @@ def test_entries_beyond_the_churn_budget_are_refused_and_exits_are_not() -> None
     rig.later(60)
     rig.send("later")
     assert rig.exchange.asked("submit")[-1] == "later"
+
+
+def test_what_is_handed_in_at_the_window_never_waits_for_the_gateways_inbox() -> None:
+    rig = Rig()
+    rig.gateway.begin()
+    intent = make_intent("c1", Side.BUY, 10_000, 250)
+    assert rig.window.tell(SubmitOrder(intent=intent))
+    assert rig.exchange.calls == [("durable", "c1"), ("submit", "c1")]
+    assert rig.window.tell(Fence(symbol=SYMBOL, life="life"))
+    assert rig.reconciler.messages == [RecoverSymbol(symbol=SYMBOL, life="life")]
+    assert rig.address.messages == []
+    rig.window.tell(Tick(now=START))
+    assert rig.address.messages == [Tick(now=START)]
+
+
+def test_a_gateway_that_ended_takes_nothing_at_the_window_any_more() -> None:
+    rig = Rig()
+    order = SubmitOrder(intent=make_intent("c1", Side.BUY, 10_000, 250))
+    rig.window.tell(order)
+    rig.gateway.begin()
+    rig.gateway.finish()
+    rig.window.tell(order)
+    assert rig.exchange.calls == []
+    assert rig.address.messages == [order, order]
+
+
+def test_a_gateway_that_failed_takes_nothing_at_the_window_any_more() -> None:
+    rig = Rig()
+    rig.gateway.begin()
+    rig.gateway.guarded(_break)()
+    order = SubmitOrder(intent=make_intent("c1", Side.BUY, 10_000, 250))
+    rig.window.tell(order)
+    assert rig.exchange.calls == []
+    assert rig.address.messages == [order]
+
+
+def test_a_gateway_that_ends_late_does_not_close_the_window_of_its_successor() -> None:
+    rig = Rig()
+    handed: list[object] = []
+
+    def successor(message: object) -> bool:
+        handed.append(message)
+        return True
+
+    rig.gateway.begin()
+    rig.window.open(successor)
+    rig.gateway.finish()
+    order = SubmitOrder(intent=make_intent("c1", Side.BUY, 10_000, 250))
+    assert rig.window.tell(order)
+    assert handed == [order]
+
+
+def _break() -> None:
+    raise RuntimeError("broken on purpose")

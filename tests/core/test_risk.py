@@ -76,6 +76,19 @@ def test_the_exposure_of_the_other_symbols_counts(others: str, *, passes: bool) 
     assert passes or refused_by(desk) == "max_exposure"
 
 
+def test_a_share_learned_beside_the_events_is_decided_on_with_the_next_touch_inside_the_box() -> (
+    None
+):
+    desk = Desk(params=make_params(risk=make_risk(max_exposure="500")))
+    desk.on(ExposureChanged(now=desk.now, others=Decimal("475.00001")))
+    desk.touch(10_000, 10_100)
+    assert refused_by(desk) == "max_exposure"
+    desk.trader.share(Decimal("475"))
+    assert not desk.entries()
+    desk.touch(10_000, 10_100)
+    assert desk.entries()
+
+
 def test_the_orders_of_a_minute_are_limited_and_the_minute_slides() -> None:
     desk = quoting(make_risk(max_orders_per_minute=3))
     for step in range(1, 4):
