@@ -28,6 +28,11 @@ from setuptools.command.build_py import build_py
 ROOT: Final = Path(__file__).resolve().parent
 COMPILED: Final = (
     "quietmaker/core/*.py",
+    "quietmaker/coinbase/fields.py",
+    "quietmaker/coinbase/frames.py",
+    "quietmaker/coinbase/times.py",
+    "quietmaker/coinbase/user_frames.py",
+    "quietmaker/coinbase/wire.py",
     "quietmaker/exchange/account.py",
     "quietmaker/exchange/depth.py",
     "quietmaker/exchange/latency.py",
@@ -160,13 +165,10 @@ class BuildPy(build_py):
         shutil.rmtree(self.build_lib, ignore_errors=True)  # what was compiled before must not stay
         super().run()
         missing = compilable()
-        if not missing:
-            try:
-                compile_into(Path(self.build_lib))
-            except RuntimeError as error:
-                missing = str(error)
         if missing:
-            sys.stderr.write(f"note: the core runs interpreted, several times slower: {missing}\n")
+            self.announce(f"note: the core is not compiled: {missing}", level=3)
+        else:
+            compile_into(Path(self.build_lib))
 
 
 class Binary(Distribution):

@@ -213,7 +213,7 @@ class MarketDecoder:
     def _trades(self, event: Mapping[str, Any], found: Found) -> None:
         found.fields(event, frozenset({"type", "trades"}), "market_trades event")
         history = is_snapshot(event)
-        for trade in reversed(rows_of(event, "trades")):
+        for trade in rows_of(event, "trades")[::-1]:
             found.fields(trade, _TRADE, "trade")
             known = self._known(trade["product_id"], found)
             if known is None:
