@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.sdk.remote import PYTHON, Client, Sdk
-from tests.kit.operator import Operator
-from tests.kit.paper_exchange import paper_exchange
+from tests.kit.exchange_process import ExchangeProcess
 
 BTC = {"product": "BTC-USD", "book": {"bids": [["60000", "2"]], "asks": [["60010", "2"]]}}
 TNSR = {
@@ -22,27 +21,23 @@ TNSR = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
     """Return a running exchange with a market by hand."""
-    settings = {
-        "paper.market": "manual",
-        "paper.maker_fee_pct": "0.25",
-        "paper.taker_fee_pct": "0.4",
-    }
-    options = (
+    exchange = ExchangeProcess(
+        tmp_path_factory.mktemp("home"),
+        *("--set", "paper.market=manual"),
+        *("--set", "paper.maker_fee_pct=0.25", "--set", "paper.taker_fee_pct=0.4"),
         *("--catalogue", str(Path(__file__).with_name("products.json"))),
         *("--balance", "USD=1000", "--balance", "USDC=500", "--balance", "TNSR=5000"),
         *("--private-rate", "1000", "--public-rate", "1000"),
         *("--connection-rate", "0", "--message-rate", "0"),
     )
-    with paper_exchange(tmp_path_factory.mktemp("home"), settings, *options) as instance:
-        operator = Operator(instance)
-        yield operator
-        operator.leave()
+    yield exchange
+    exchange.close()
 
 
 @pytest.fixture(scope="module")
-def sdk(server: Operator) -> Iterator[Sdk]:
+def sdk(server: ExchangeProcess) -> Iterator[Sdk]:
     """Return the SDK."""
     if not PYTHON.exists():
         pytest.skip(f"{PYTHON} is not there; make it with: make sdk")
@@ -52,7 +47,7 @@ def sdk(server: Operator) -> Iterator[Sdk]:
 
 
 @pytest.fixture
-def exchange(server: Operator) -> Iterator[Operator]:
+def exchange(server: ExchangeProcess) -> Iterator[ExchangeProcess]:
     """Return the exchange with its books in place, and leave it without faults and clients."""
     server.market(TNSR, BTC)
     yield server
@@ -60,9 +55,9 @@ def exchange(server: Operator) -> Iterator[Operator]:
 
 
 @pytest.fixture
-def client(sdk: Sdk, exchange: Operator) -> Iterator[Client]:
+def client(sdk: Sdk, exchange: ExchangeProcess) -> Iterator[Client]:
     """Return a `RESTClient` with a key, and leave no order open."""
-    rest = sdk.rest(exchange.instance.first_key)
+    rest = sdk.rest(exchange.key)
     yield rest
     if still := [row["order_id"] for row in rest.list_orders(order_status=["OPEN"])["orders"]]:
         rest.cancel_orders(still[:100])
