@@ -21,7 +21,14 @@ settings.register_profile(
 settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+_LONGEST_NAME = 80
 _skipped: list[str] = []
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Keep bytes and long texts out of names: made anew in each process, they differ; names may not."""
+    odd = isinstance(val, str) and (len(val) > _LONGEST_NAME or not val.isprintable())
+    return argname if odd or isinstance(val, bytes) else None
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
