@@ -5,8 +5,8 @@ the exchange answers a repetition with the order it has, so the second answer is
 that is not wanted any more is only looked for, among orders and executions: sending could place it.
 
 The exchange is asked with growing pauses. `NOT_FOUND` is told once it has answered so twice, the second
-time well after the request: a request may arrive late, and a query may be served by a replica that is
-behind. A question that cannot be asked is no answer.
+time well after the last request: a request may arrive late, and a query may be served by a replica that
+is behind. A question that cannot be asked is no answer.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Question:
     """An order whose outcome nobody knows. Times are monotonic, but for that of the decision.
 
     Attributes:
+        since: when it became unknown.
+        sent: when it was last sent, or given up waiting for: it may still be on its way.
         replay: the order to send again; None once that was answered or is not wanted.
         exists: whether an answer proved that the exchange has it.
         refused: the exchange's word, when it refused the repetition.
@@ -48,6 +50,7 @@ class Question:
     client_id: str
     decided_at: Instant
     since: int
+    sent: int
     due: int
     pause: int
     replay: Intent | None
@@ -85,6 +88,7 @@ class Inquiry:
             client_id=message.client_id,
             decided_at=message.decided_at,
             since=now,
+            sent=now,
             due=now + FIRST_ASK,
             pause=FIRST_ASK,
             replay=message.replay,
@@ -159,7 +163,7 @@ class Inquiry:
             case Mismatched(detail=detail):
                 question.replay, question.refused = None, f"echo_mismatch: {detail}"
             case Unknown():
-                pass
+                question.sent = self._monotonic()
             case other:
                 assert_never(other)
 
@@ -183,7 +187,7 @@ class Inquiry:
     def _missing(self, question: Question) -> bool:
         """Conclude from its absence that it was never placed, once that is sure; say whether it is."""
         question.missing += 1
-        late = self._monotonic() - question.since >= NOT_FOUND_AFTER
+        late = self._monotonic() - question.sent >= NOT_FOUND_AFTER
         if question.exists or question.missing < 2 or not late:
             return False
         move, reason = Move.NOT_FOUND, "the exchange never had it"

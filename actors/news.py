@@ -96,13 +96,14 @@ class Newsroom:
                 del self._trades[next(iter(self._trades))]
             return self._facts.put(fill)
 
-    def filled(self, fill: Fill) -> None:
-        """Tell of an execution, unless it was told before."""
+    def filled(self, fill: Fill) -> bool:
+        """Tell of an execution, unless it was told before; return whether it was news."""
         number = self.store(fill)
         if number is None:
-            return
+            return False
         event = OrderFilled(now=self._clock.now(), fill=fill)
         self._tell(fill.symbol, OrderNews(number=number, event=event))
+        return True
 
     def reported(self, report: OrderReport) -> None:
         """Tell what a query answered."""

@@ -6,7 +6,8 @@ again, and tell the trader `Recover`. Nothing is quoted before.
 
 * An order that the exchange does not know is `NOT_FOUND` twice and thereby failed, but only once its
   request is old enough to have arrived.
-* An open order that the books do not know is left alone and reported: it is somebody else's.
+* An open order that the books do not know is left alone and reported: it is somebody else's. One of this
+  run that they hold for ended is cancelled (`strays`).
 * While the exchange or the ledger cannot be asked, the symbol waits, with growing pauses.
 
 After the user stream became ready, and every minute, what it may have missed is asked for.
@@ -36,6 +37,7 @@ from actors.protocol import (
     StreamsStarted,
     TraderMessage,
 )
+from actors.strays import Strays
 from quietmaker.core.events import CandlesLoaded, EligibilityChanged, Recovered, Tick
 from quietmaker.core.orders import TERMINAL, Fill, Move, OrderState, Working
 from quietmaker.core.product import Product
@@ -62,6 +64,7 @@ class ReconcilerLinks:
     """What the reconciler works with.
 
     Attributes:
+        id_prefix: begins every client id of this run.
         exclusion: the rule by which a symbol is never entered, None when there is none.
     """
 
@@ -73,6 +76,7 @@ class ReconcilerLinks:
     facts: FactQueue
     news: Newsroom
     accounts: Accounts
+    id_prefix: str
     exclusion: Callable[[str], str | None]
     clock: Clock
 
@@ -111,6 +115,13 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._swept_at: int = around.monotonic()
         self._sweep_after = 0
         self._foreign: set[str] = set()
+        self._strays = Strays(
+            prefix=links.id_prefix,
+            exchange=links.exchange,
+            gateway=links.gateway,
+            news=links.news,
+            log=self._log,
+        )
 
     def receive(self, message: ReconcilerMessage) -> None:
         """Collect what is wanted; start a pass when none is under way."""
@@ -202,8 +213,12 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         # After the orders: an execution between the two questions is then in the answer.
         fills = exchange.fills(Instant(min(since, now) - OVERLAP))
         self._add_fills(work, [told.fill for told in fills], unsettled)
-        if not work.sweep:
-            self._report_foreign(work, open_now, {o.intent.client_id for o in unsettled})
+        ours = {o.intent.client_id for o in unsettled}
+        if work.sweep:
+            look_again = self._strays.look(open_now, ours, now)
+            self._sweep_wanted = self._sweep_wanted or look_again
+        else:
+            self._report_foreign(work, open_now, ours)
         return not waiting
 
     def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
@@ -263,20 +278,24 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._links.facts.put(fact)
 
     def _add_fills(self, work: _Pass, fills: list[Fill], unsettled: list[Working]) -> None:
-        """Tell or store what the books miss of the orders they wait for."""
+        """Tell or store what the books miss of the orders they wait for, and of those they do not."""
         held = {o.intent.client_id: o.trade_ids for o in unsettled}
-        missing = [f for f in fills if f.trade_id not in held.get(f.client_id, {f.trade_id})]
-        for fill in missing:
-            self._log.warning(
-                Event.RECOVERED,
-                f"execution {fill.trade_id} was missing in the books",
-                symbol=fill.symbol,
-                client_order_id=fill.client_id,
-            )
-            if work.sweep:
-                self._links.news.filled(fill)
+        for fill in fills:
+            if fill.client_id not in held:
+                missed = work.sweep and self._strays.filled(fill)
+            elif fill.trade_id in held[fill.client_id]:
+                missed = False
+            elif work.sweep:
+                missed = self._links.news.filled(fill)
             else:
-                self._links.news.store(fill)
+                missed = self._links.news.store(fill) is not None
+            if missed:
+                self._log.warning(
+                    Event.RECOVERED,
+                    f"execution {fill.trade_id} was missing in the books",
+                    symbol=fill.symbol,
+                    client_order_id=fill.client_id,
+                )
 
     def _report_foreign(self, work: _Pass, open_now: Sequence[OrderReport], ours: set[str]) -> None:
         """Say which open orders are not ours; symbols outside of the pass trade on meanwhile."""

@@ -29,6 +29,7 @@ from actors.view import view_of
 from quietmaker.core.commands import (
     Alert,
     CancelOrder,
+    CancelReason,
     Command,
     Gate,
     HoldChanged,
@@ -58,6 +59,8 @@ from quietmaker.telemetry.metrics import Metrics
 
 REMEMBERED: Final = 1_024
 """Ended orders that are remembered, to tell a late answer from an unknown order."""
+_GIVEN_UP: Final = frozenset({Move.NOT_FOUND, Move.REJECTED})
+"""Ends that we concluded, and that the exchange may contradict."""
 _AT_FILL: Final = Nanos(0)
 _SHOW_EVERY: Final = SECOND
 _ASK_AGAIN_AFTER: Final = 10 * SECOND
@@ -90,7 +93,8 @@ class TraderActor(BaseActor[TraderMessage]):
         self._symbol = core.state.product.symbol
         self._log = Log("trader", symbol=self._symbol)
         self._waiting: list[OrderNews] = []
-        self._ended: dict[str, None] = {}
+        self._ended: dict[str, Move | None] = {}
+        """Orders that were let go, and the move that did it; None for an execution."""
         self._details: dict[Side, str] = {}
         self._exit_told: ExitReason | None = None
         self._book_at: Instant | None = None
@@ -217,13 +221,31 @@ class TraderActor(BaseActor[TraderMessage]):
                 filled=order.intent.size,
             )
             self._do(self.core.on(end))
-        self._remember(fill.client_id)
+        self._remember(fill.client_id, None)
 
     def _on_moved(self, event: OrderMoved) -> None:
         if self._is_late(event):
+            if event.move is Move.ACCEPTED and self._ended.get(event.client_id) in _GIVEN_UP:
+                self._call_back(event)
             return
         self._do(self.core.on(event))
-        self._remember(event.client_id)
+        self._remember(event.client_id, event.move)
+
+    def _call_back(self, event: OrderMoved) -> None:
+        """Cancel an order that was given up as never placed, and that rests at the exchange after all."""
+        self._log.warning(
+            Event.ALERT,
+            f"{event.client_id} was given up and is at the exchange after all: it is cancelled",
+            client_order_id=event.client_id,
+        )
+        self._links.gateway.tell(
+            CancelOrder(
+                client_id=event.client_id,
+                symbol=self._symbol,
+                reason=CancelReason.STRAY,
+                now=event.now,
+            )
+        )
 
     def _is_late(self, event: OrderMoved) -> bool:
         """Return whether the stream overtook this answer: what it says is no news, and no contradiction."""
@@ -234,10 +256,10 @@ class TraderActor(BaseActor[TraderMessage]):
             return order.state not in {OrderState.PENDING, OrderState.UNKNOWN}
         return order.done and event.move in {Move.ACCEPTED, Move.NOT_FOUND}
 
-    def _remember(self, client_id: str) -> None:
+    def _remember(self, client_id: str, by: Move | None) -> None:
         if client_id in self.core.state.orders:
             return
-        self._ended[client_id] = None
+        self._ended[client_id] = by
         if len(self._ended) > REMEMBERED:
             del self._ended[next(iter(self._ended))]
 

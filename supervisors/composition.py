@@ -155,6 +155,7 @@ class _Composer:
         self._slots = {symbol: self._slot(symbol) for symbol in products}
         self._news = Newsroom(self._facts, self._traders, outside.clock)
         self._lives = dict.fromkeys(products, 0)
+        self._id_prefix = f"{OURS}{outside.run}"
         # Outlives the gateway: a restart must not double what may be sent in a minute.
         self._budget = ChurnBudget(
             settings.exchange.requests.entries_per_minute, monotonic=outside.clock.monotonic
@@ -271,6 +272,7 @@ class _Composer:
             facts=self._facts,
             news=self._news,
             accounts=self._accounts(),
+            id_prefix=self._id_prefix,
             exclusion=self._settings.exclusion,
             clock=outside.clock,
         )
@@ -302,7 +304,7 @@ class _Composer:
         def make(around: Surroundings) -> pykka.ActorRef[Any]:
             # A later life counts its orders from 1 again, under a prefix of its own.
             life = self._lives[symbol] = self._lives[symbol] + 1
-            prefix = f"{OURS}{self._outside.run}" + (f".{life}" if life > 1 else "")
+            prefix = self._id_prefix + (f".{life}" if life > 1 else "")
             core = Trader(product, params, id_prefix=prefix)
             return TraderActor.start(around, core=core, links=links)
 

@@ -45,6 +45,8 @@ class CancelReason(Name):
     EXIT_CHANGED = "exit_changed"
     RETRY = "retry"
     SHUTDOWN = "shutdown"
+    STRAY = "stray"
+    """It was given up as never placed, and is there after all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

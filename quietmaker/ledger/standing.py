@@ -13,6 +13,11 @@ SENT: Final = "sent"
 """The word of the event that says that the request was told to go."""
 
 _MOVES: Final = {move.value: move for move in Move}
+_ENDS: Final = {
+    Move.FILLED: OrderState.FILLED,
+    Move.CANCELLED: OrderState.CANCELLED,
+    Move.EXPIRED: OrderState.EXPIRED,
+}
 _SENDS: Final = frozenset({SENT, Move.CANCEL_SENT.value})
 
 
@@ -44,14 +49,16 @@ def fold(
     """Return the standing after an event.
 
     A word that is no move changes no state, and neither does a move that the table does not allow: the
-    event stays stored, and the trader, which sees the same move, reports it.
+    event stays stored, and the trader, which sees the same move, reports it. An order that failed may
+    have been given up while its request was under way: the end that the exchange states is the truer one.
     """
     state = standing.state
     if (move := _MOVES.get(what)) is not None:
         try:
             state = next_state(client_id, state, move)
         except IllegalMove as illegal:
-            state = illegal.state
+            given_up = illegal.state is OrderState.FAILED
+            state = _ENDS.get(illegal.move, illegal.state) if given_up else illegal.state
     return Standing(
         state=state,
         order_id=standing.order_id or order_id,

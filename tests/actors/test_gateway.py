@@ -267,6 +267,23 @@ def test_not_found_takes_two_answers_and_time_for_a_late_request() -> None:
     assert rig.moves() == [(Move.NOT_FOUND, "the exchange never had it")]
 
 
+def test_not_found_takes_time_for_the_last_repetition_too() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="time-out")] * 20
+    rig.send("c1")
+    rig.moves()
+    rig.later(0)
+    sent, at = len(rig.exchange.sent), rig.clock.at
+    for _ in range(60):
+        rig.later(0.25)
+        if len(rig.exchange.sent) > sent:
+            sent, at = len(rig.exchange.sent), rig.clock.at
+        if rig.moves():
+            break
+    assert sent > 2
+    assert rig.clock.at - at >= NOT_FOUND_AFTER
+
+
 @pytest.mark.parametrize("word", ["ORDER_IS_FULLY_FILLED", "UNKNOWN_CANCEL_ORDER"])
 def test_a_refused_cancellation_of_an_ended_order_tells_how_it_ended(word: str) -> None:
     rig = Rig()

@@ -25,6 +25,7 @@ from actors.protocol import (
     TraderMessage,
 )
 from actors.reconciler import ARRIVED_AFTER, SWEEP_PAUSE, Reconciler, ReconcilerLinks
+from quietmaker.core.commands import CancelOrder, CancelReason
 from quietmaker.core.events import (
     EligibilityChanged,
     FeesChanged,
@@ -87,6 +88,7 @@ class Rig:
                     products_refresh=Nanos(60 * SECOND),
                     metrics=make_metrics(),
                 ),
+                id_prefix="qm1",
                 exclusion=lambda symbol: self.excluded,
                 clock=self.clock,
             ),
@@ -285,6 +287,47 @@ def test_what_the_streams_missed_is_told_to_the_traders() -> None:
     events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
     assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.FILLED]
     assert [e.fill.trade_id for e in events if isinstance(e, OrderFilled)] == ["t1"]
+
+
+def test_an_order_that_is_over_in_the_books_is_cancelled_once_two_sweeps_found_it() -> None:
+    rig = Rig()
+    stray = f"qm1-{SYMBOL}-BE1"
+    rig.intent(stray)
+    for later, move in enumerate((Move.OUTCOME_UNKNOWN, Move.NOT_FOUND)):
+        rig.clock.advance(later)
+        rig.move(stray, move)
+    assert rig.recover() is not None
+    for each in (stray, "qm10-X-USD-BE1", "somebody-elses"):
+        rig.exchange.orders[each] = report(each, OrderState.OPEN)
+    rig.reconciler.on_receive(StreamsStarted())
+    rig.settle()
+    assert rig.gateway.take() == [], "it may have been placed after the books were read"
+    rig.later(SWEEP_PAUSE)
+    (cancel,) = rig.gateway.take()
+    assert isinstance(cancel, CancelOrder)
+    assert (cancel.client_id, cancel.reason) == (stray, CancelReason.STRAY)
+    rig.exchange.orders[stray] = report(stray, OrderState.CANCELLED, filled=100)
+    rig.exchange.executions = [rig.fill(stray, "t1", size=100)]
+    rig.trader.take()
+    rig.later(SWEEP_PAUSE)
+    events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
+    assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.CANCELLED]
+    assert [e.fill.size for e in events if isinstance(e, OrderFilled)] == [100]
+    rig.exchange.calls.clear()
+    rig.later(10 * SWEEP_PAUSE)
+    assert rig.exchange.asked("order") == [], "nothing is left to ask for"
+
+
+def test_an_order_that_was_placed_while_a_sweep_asked_is_no_stray() -> None:
+    rig = Rig()
+    assert rig.recover() is not None
+    young = f"qm1-{SYMBOL}-BE2"
+    rig.exchange.orders[young] = report(young, OrderState.OPEN)
+    rig.reconciler.on_receive(StreamsStarted())
+    rig.settle()
+    rig.intent(young)
+    rig.later(SWEEP_PAUSE)
+    assert rig.gateway.take() == []
 
 
 def test_sweeps_keep_a_pause_however_often_they_are_asked_for() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+import pytest
+
 from actors.board import Board
 from actors.conflate import MarketSlot
 from actors.facts import FactQueue
@@ -271,6 +273,23 @@ def test_answers_that_the_stream_overtook_raise_no_alarm() -> None:
     assert len(rig.stored()) == before
     rig.moved("nobody knows it", Move.ACCEPTED)
     assert len(rig.stored()) == before + 1
+
+
+@pytest.mark.parametrize("end", [Move.NOT_FOUND, Move.REJECTED])
+def test_an_order_that_was_given_up_and_rests_after_all_is_cancelled(end: Move) -> None:
+    rig = Rig()
+    rig.recover()
+    rig.touch()
+    (command,) = rig.gateway.take()
+    assert isinstance(command, SubmitOrder)
+    lost = command.intent.client_id
+    rig.moved(lost, Move.OUTCOME_UNKNOWN)
+    rig.moved(lost, end)
+    rig.gateway.take()
+    rig.moved(lost, Move.ACCEPTED)
+    (cancel,) = rig.gateway.take()
+    assert isinstance(cancel, CancelOrder)
+    assert (cancel.client_id, cancel.reason) == (lost, CancelReason.STRAY)
 
 
 def test_an_unknown_outcome_of_an_order_that_the_stream_confirmed_is_no_news() -> None:

@@ -87,7 +87,7 @@ QUESTIONS = {
 def test_an_order_request_ends_known_and_placed_once(each: dict[str, Any]) -> None:
     with running() as rig:
         rig.trade(4)
-        rig.suffer(each, fired=4)
+        rig.suffer(each, fired=2)
         rig.trade(4)
         ends_well(rig, alerts={AlertKind.EXIT_REFUSED})
 
@@ -96,7 +96,7 @@ def test_an_order_request_ends_known_and_placed_once(each: dict[str, Any]) -> No
 def test_a_cancellation_is_asked_for_until_the_order_has_ended(each: dict[str, Any]) -> None:
     with running() as rig:
         rig.trade(4)
-        rig.suffer(each, fired=4)
+        rig.suffer(each, fired=2)
         rig.trade(4)
         ends_well(rig, pulled=False)
 
@@ -105,6 +105,6 @@ def test_a_cancellation_is_asked_for_until_the_order_has_ended(each: dict[str, A
 def test_a_question_without_an_answer_is_asked_again(each: dict[str, Any]) -> None:
     with running() as rig:
         rig.trade(4)
-        rig.suffer(each, fired=6)
+        rig.suffer(each, fired=4)
         rig.trade(4)
         ends_well(rig, alerts={AlertKind.EXIT_REFUSED}, pulled=False)

@@ -179,6 +179,18 @@ def test_an_end_that_is_later_stated_with_missing_fills_opens_the_order_again(
     assert (order.state, order.final, order.filled) == (OrderState.CANCELLED, 400, 0)
 
 
+def test_the_exchange_has_the_last_word_on_an_order_that_was_given_up(ledger: Ledger) -> None:
+    begin(ledger)
+    bought = entry("e1", size=1000)
+    ledger.write_intent(bought)
+    for when, move in enumerate([Move.OUTCOME_UNKNOWN, Move.NOT_FOUND, Move.ACCEPTED]):
+        ledger.write([moved(bought, move, when=when)])
+    assert books(ledger).orders == (), "an acceptance may be an answer that comes late"
+    ledger.write([moved(bought, Move.CANCELLED, when=5, filled=400)])
+    (order,) = books(ledger).orders
+    assert (order.state, order.final, order.filled) == (OrderState.CANCELLED, 400, 0)
+
+
 def test_an_order_whose_fills_make_up_its_size_has_ended_without_being_told(ledger: Ledger) -> None:
     begin(ledger)
     bought = entry("e1", size=1000)

@@ -59,11 +59,12 @@ WHERE s.client_id = ANY(%(ids)s) AND i.client_id = s.client_id AND NOT s.settled
           AND coalesce(e.filled, 0) >= coalesce(s.final, CASE s.state WHEN 'filled' THEN i.size ELSE 0 END))
 
 -- name: states_unsettle
--- The exchange stated a greater total than had been known.
+-- The exchange stated a greater total than had been known, or that an order was filled that had been given up.
 UPDATE order_states AS s SET settled = false
 FROM order_intents i LEFT JOIN executions e ON e.client_id = i.client_id
 WHERE s.client_id = ANY(%(ids)s) AND i.client_id = s.client_id AND s.settled
-  AND coalesce(e.filled, 0) < least(i.size, coalesce(s.final, 0))
+  AND coalesce(e.filled, 0)
+      < least(i.size, coalesce(s.final, CASE s.state WHEN 'filled' THEN i.size ELSE 0 END))
 
 -- name: fills_insert
 INSERT INTO fills (trade_id, client_id, symbol, side, price, size, fee, liquidity, at_ns) VALUES %s
