@@ -293,9 +293,13 @@ class Rig:
 
     def core(self, symbol: str) -> Any:
         """Return a trader's core, or None while it is away."""
-        life = self.trading.supervisor._lives.get(f"trader:{symbol}")
-        actor = None if life is None else life.ref._actor_weakref()
+        actor = self.actor(f"trader:{symbol}")
         return None if actor is None else actor.core
+
+    def actor(self, name: str) -> Any:
+        """Return an actor as it lives now, or None while it is away."""
+        life = self.trading.supervisor._lives.get(name)
+        return None if life is None else life.ref._actor_weakref()
 
     def stale(self) -> list[str]:
         """Return the symbols whose data cannot be trusted now."""

@@ -138,13 +138,15 @@ def test_p12_a_book_that_nobody_updates_any_more_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The socket stays up, heartbeats come, no number is missing: only the channel is silent."""
-    monkeypatch.setattr("actors.feed.CHANNEL_SILENCE", Nanos(2 * SECOND))
+    monkeypatch.setattr("actors.feed.CHANNEL_SILENCE", Nanos(SECOND))
+    monkeypatch.setattr("actors.feed.BUSY_WINDOW", Nanos(2 * SECOND))
+    monkeypatch.setattr("actors.feed.BUSY", 5)
     mute: list[dict[str, Any]] = [
         rule("ws.mute", {"endpoint": "market", "channel": channel}, 1)
         for channel in ("l2_data", "market_trades", "candles")
     ]
     with running() as rig:
-        rig.trade(4)
+        rig.until(lambda: rig.actor("feed")._busy, "the channel is a busy one", waves=True)
         rig.install(*mute)
         rig.until(
             lambda: all(rig.core(s).state.stale is StaleReason.SILENT for s in SYMBOLS),
