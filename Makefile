@@ -3,6 +3,7 @@
 # make install the virtual environment and the package, nothing started
 # make sdk     the virtual environment of Coinbase's SDK, a client in the tests; part of make test
 # make bench   benchmarks, one JSON line each
+# make test-compiled   the tests of the core and the matching core, on the compiled core that a wheel holds
 # make fmt     format the code
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ SDK_STAMP := $(SDK_VENV)/.installed
 SOURCES := quietmaker actors supervisors tests bench setup.py
 ARGS ?=
 
-.PHONY: run test install sdk lint bench bench-compiled fmt docs clean
+.PHONY: run test test-compiled install sdk lint bench fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
@@ -47,6 +48,9 @@ $(SDK_STAMP): tests/integration/sdk/requirements.txt
 
 test: lint sdk
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+test-compiled: install
+	$(BIN)/python -m tests.kit.on_compiled $(ARGS)
 
 bench: install
 	@$(BIN)/python -m bench.replay && $(BIN)/python -m bench.replay --interpreted

@@ -165,10 +165,13 @@ class BuildPy(build_py):
         shutil.rmtree(self.build_lib, ignore_errors=True)  # what was compiled before must not stay
         super().run()
         missing = compilable()
+        if not missing:
+            try:
+                compile_into(Path(self.build_lib))
+            except RuntimeError as error:
+                missing = str(error)
         if missing:
-            self.announce(f"note: the core is not compiled: {missing}", level=3)
-        else:
-            compile_into(Path(self.build_lib))
+            sys.stderr.write(f"note: the core runs interpreted, several times slower: {missing}\n")
 
 
 class Binary(Distribution):

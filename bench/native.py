@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from setup import COMPILED
+from setup import COMPILED, compilable
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDER: Final = ROOT / "build" / "native"
@@ -66,7 +66,7 @@ def environment(library: Path) -> dict[str, str]:
 
 
 def _digest(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256(f"{sys.version} {version('mypy')}".encode())
+    digest = hashlib.sha256(f"{sys.version} {version('mypy')} {compilable()}".encode())
     for path in sorted([ROOT / "setup.py", *paths]):
         digest.update(str(path.relative_to(ROOT)).encode())
         digest.update(path.read_bytes())

@@ -11,29 +11,27 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests.kit.exchange_process import ExchangeProcess
+from supervisors.exchange_instance import ExchangeInstance
+from tests.kit.paper_exchange import paper_exchange
 
 SILENT = 300
 
 
 @pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[ExchangeProcess]:
+def exchange(tmp_path: Path) -> Iterator[ExchangeInstance]:
     """Return an exchange that began with few files; this process needs more itself."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (SILENT // 2, hard))
     try:
-        running = ExchangeProcess(tmp_path, "--public-rate", "0")
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * SILENT)), hard))
-    try:
-        yield running
-        assert running.close() == 0
+        with paper_exchange(tmp_path, {}, "--public-rate", "0") as instance:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * SILENT)), hard))
+            yield instance
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_silent_and_unfinished_clients_keep_nobody_else_waiting(exchange: ExchangeProcess) -> None:
-    _, _, address = exchange.instance["http_url"].partition("//")
+def test_silent_and_unfinished_clients_keep_nobody_else_waiting(exchange: ExchangeInstance) -> None:
+    _, _, address = exchange.http_url.partition("//")
     host, _, port = address.partition(":")
     begun = (
         b"",
@@ -46,5 +44,5 @@ def test_silent_and_unfinished_clients_keep_nobody_else_waiting(exchange: Exchan
             client.sendall(begun[number % 3])
         with urllib3.PoolManager(retries=False, timeout=20) as pool:
             for _ in range(20):
-                url = f"{exchange.instance['http_url']}/api/v3/brokerage/time"
+                url = f"{exchange.http_url}/api/v3/brokerage/time"
                 assert pool.request("GET", url, headers={"Connection": "close"}).status == 200

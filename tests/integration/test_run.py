@@ -17,11 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg2
 import pytest
 
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.reports import Reports
+from supervisors.exchange_instance import FILE, ExchangeInstance
 from supervisors.home import Home
 from tests.kit.paper_exchange import paper_exchange
 
@@ -274,6 +276,25 @@ def test_a_recording_is_played_through_the_same_process(start: Any) -> None:
     assert took < 10
 
 
+def test_a_run_whose_own_exchange_dies_gives_up_loudly(start: Any) -> None:
+    run = start()
+    run.await_event("process_ready")
+    os.kill(ExchangeInstance.read(run.home / "exchange" / FILE).pid, signal.SIGKILL)
+    run.await_event("process_stopping", message=_OWN_EXCHANGE.format(run.home))
+    assert run.process.wait(PATIENCE) == 1
+
+
+def test_the_exchange_of_a_run_ends_with_it_even_after_kill_9(start: Any) -> None:
+    run = start()
+    run.await_event("process_ready")
+    exchange = psutil.Process(ExchangeInstance.read(run.home / "exchange" / FILE).pid)
+    run.end(signal.SIGKILL)
+    exchange.wait(PATIENCE)  # raises when it does not end
+
+
+_OWN_EXCHANGE = "the paper exchange ended; its log is {}/logs/exchange.log"
+
+
 def run_live(tmp_path: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Try to trade real money."""
     keys = {name: value for name, value in os.environ.items() if "API_KEY" not in name}
@@ -345,21 +366,40 @@ def test_a_key_that_can_move_money_away_or_cannot_trade_is_refused(
     assert "order_submitted" not in done.stdout
 
 
-def test_a_run_trades_on_a_paper_exchange_that_outlives_it(start: Any, tmp_path: Path) -> None:
+def test_live_mode_is_the_same_path_with_other_addresses(
+    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with paper_exchange(tmp_path / "coinbase", {"paper.speed": "4"}) as instance:
+        monkeypatch.setenv("QUIETMAKER_API_KEY_FILE", str(instance.first_key))
+        run = start(
+            *(*LIVE, "--live", "--set", "universe.symbols=[FORTH-USD]"),
+            *("--set", f"exchange.address.rest={instance.rest_url}"),
+            *("--set", f"exchange.address.market={instance.market_ws_url}"),
+            *("--set", f"exchange.address.user={instance.user_ws_url}"),
+            *("--set", f"exchange.address.ca_file={instance.ca}"),
+        )
+        run.await_event("order_submitted")
+        assert "mode: LIVE" in run.said()
+        code, _ = run.end()
+        assert code == 0
+    with database(run.home) as url:
+        assert rows(url, "SELECT mode FROM runs") == [("live",)]
+
+
+def test_a_run_trades_on_a_paper_exchange_that_outlives_it(
+    start: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with paper_exchange(tmp_path / "home") as instance:
-        os.environ["QUIETMAKER_API_KEY_FILE"] = str(instance.first_key)
-        try:
-            for _ in range(2):
-                run = start(
-                    *("--set", f"paper.exchange_url={instance.rest_url}"),
-                    *("--set", f"exchange.address.ca_file={instance.ca}"),
-                )
-                run.await_event("order_submitted")
-                code, took = run.end()
-                assert code == 0
-                assert took < 10
-        finally:
-            del os.environ["QUIETMAKER_API_KEY_FILE"]
+        monkeypatch.setenv("QUIETMAKER_API_KEY_FILE", str(instance.first_key))
+        for _ in range(2):
+            run = start(
+                *("--set", f"paper.exchange_url={instance.rest_url}"),
+                *("--set", f"exchange.address.ca_file={instance.ca}"),
+            )
+            run.await_event("order_submitted")
+            code, took = run.end()
+            assert code == 0
+            assert took < 10
     with database(run.home) as url:
         reports = Reports(url=lambda: url)
         assert reports.open_orders() == []

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,16 +19,22 @@ PATIENCE = 45.0
 
 @contextlib.contextmanager
 def paper_exchange(
-    home: Path, settings: Mapping[str, str] | None = None
+    home: Path, settings: Mapping[str, str] | None = None, *args: str
 ) -> Iterator[ExchangeInstance]:
-    """Run one on free ports until the block ends; it must then end well."""
+    """Run one on free ports until the block ends; it must then end well.
+
+    Args:
+        home: its QUIETMAKER_HOME.
+        settings: what is set by --set.
+        args: further options.
+    """
     overrides = [
         part for key, value in (settings or {}).items() for part in ("--set", f"{key}={value}")
     ]
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "supervisors.cli", "exchange"),
-            *("--watch-stdin", "--port", "0", "--tls-port", "0", *overrides),
+            *("--watch-stdin", "--port", "0", "--tls-port", "0", *overrides, *args),
         ],
         cwd=ROOT,
         env={**os.environ, "QUIETMAKER_HOME": str(home), "PYTHONUNBUFFERED": "1"},
@@ -37,13 +44,16 @@ def paper_exchange(
     )
     assert process.stdout is not None
     assert process.stdin is not None
+    reader = threading.Thread(target=process.stdout.read)  # a full pipe would halt it
     try:
         for line in process.stdout:
             if json.loads(line)["event"] == "exchange_listening":
                 break
+        reader.start()
         yield ExchangeInstance.read(home / "exchange" / FILE)
     finally:
         process.stdin.close()
-        process.stdout.read()
+        if reader.is_alive():
+            reader.join(PATIENCE)
         process.stdout.close()
         assert process.wait(PATIENCE) == 0

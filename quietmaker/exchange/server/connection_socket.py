@@ -41,7 +41,7 @@ def socket_handler(
 
     async def handle(request: web.Request) -> web.StreamResponse:
         socket = web.WebSocketResponse(
-            compress=True, max_msg_size=hub.limits.message, timeout=_CLOSING
+            compress=True, max_msg_size=hub.limits.message, timeout=_CLOSING, autoping=False
         )
         if not socket.can_prepare(request).ok:
             return web.Response(status=426, text="a WebSocket is here; send an upgrade request\n")
@@ -86,7 +86,9 @@ async def _converse(
                 token = token_in(message.data)
                 good = token is not None and await verify(token)
                 hub.receive(connection, message.data, good=good)
-                await asyncio.sleep(0)  # what was received already would be read without a pause
+            elif message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+            await asyncio.sleep(0)  # what was received already would be read without a pause
     finally:
         hub.leave(connection)
         writer.cancel()

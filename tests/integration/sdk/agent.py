@@ -22,6 +22,7 @@ from coinbase.websocket import (
     WSClientException,
     WSUserClient,
 )
+from coinbase.websocket.types.websocket_response import WebsocketResponse
 
 KINDS = {"rest": RESTClient, "market": WSClient, "user": WSUserClient}
 RAISED = (
@@ -29,6 +30,7 @@ RAISED = (
     WSClientException,
     WSClientConnectionClosedException,
     AuthenticationError,
+    KeyError,
 )
 
 
@@ -75,6 +77,11 @@ class Agent:
         except TimeoutError:
             return False
         return True
+
+    def typed(self, message: dict[str, Any]) -> Any:
+        """Return a message as the SDK's own types read it."""
+        found = WebsocketResponse(message)
+        return {"channel": found.channel, "sequence_num": found.sequence_num}
 
     def hear(self, client: int, timeout: float) -> Any:
         """Return the next message that a client was called back with, None after so many seconds."""

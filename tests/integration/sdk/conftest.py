@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.sdk.remote import PYTHON, Client, Sdk
-from tests.kit.exchange_process import ExchangeProcess
+from tests.kit.operator import Operator
+from tests.kit.paper_exchange import paper_exchange
 
 BTC = {"product": "BTC-USD", "book": {"bids": [["60000", "2"]], "asks": [["60010", "2"]]}}
 TNSR = {
@@ -21,23 +22,27 @@ TNSR = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExchangeProcess]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Return a running exchange with a market by hand."""
-    exchange = ExchangeProcess(
-        tmp_path_factory.mktemp("home"),
-        *("--set", "paper.market=manual"),
-        *("--set", "paper.maker_fee_pct=0.25", "--set", "paper.taker_fee_pct=0.4"),
+    settings = {
+        "paper.market": "manual",
+        "paper.maker_fee_pct": "0.25",
+        "paper.taker_fee_pct": "0.4",
+    }
+    options = (
         *("--catalogue", str(Path(__file__).with_name("products.json"))),
         *("--balance", "USD=1000", "--balance", "USDC=500", "--balance", "TNSR=5000"),
         *("--private-rate", "1000", "--public-rate", "1000"),
         *("--connection-rate", "0", "--message-rate", "0"),
     )
-    yield exchange
-    exchange.close()
+    with paper_exchange(tmp_path_factory.mktemp("home"), settings, *options) as instance:
+        operator = Operator(instance)
+        yield operator
+        operator.leave()
 
 
 @pytest.fixture(scope="module")
-def sdk(server: ExchangeProcess) -> Iterator[Sdk]:
+def sdk(server: Operator) -> Iterator[Sdk]:
     """Return the SDK."""
     if not PYTHON.exists():
         pytest.skip(f"{PYTHON} is not there; make it with: make sdk")
@@ -47,7 +52,7 @@ def sdk(server: ExchangeProcess) -> Iterator[Sdk]:
 
 
 @pytest.fixture
-def exchange(server: ExchangeProcess) -> Iterator[ExchangeProcess]:
+def exchange(server: Operator) -> Iterator[Operator]:
     """Return the exchange with its books in place, and leave it without faults and clients."""
     server.market(TNSR, BTC)
     yield server
@@ -55,9 +60,9 @@ def exchange(server: ExchangeProcess) -> Iterator[ExchangeProcess]:
 
 
 @pytest.fixture
-def client(sdk: Sdk, exchange: ExchangeProcess) -> Iterator[Client]:
+def client(sdk: Sdk, exchange: Operator) -> Iterator[Client]:
     """Return a `RESTClient` with a key, and leave no order open."""
-    rest = sdk.rest(exchange.key)
+    rest = sdk.rest(exchange.instance.first_key)
     yield rest
     if still := [row["order_id"] for row in rest.list_orders(order_status=["OPEN"])["orders"]]:
         rest.cancel_orders(still[:100])

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.kit.exchange_process import ExchangeProcess
+from tests.kit.operator import Operator
 
 ROOT = Path(__file__).parents[3]
 PYTHON = ROOT / ".venv-sdk/bin/python"
@@ -37,30 +37,32 @@ class SdkError(Exception):
 class Sdk:
     """A process that runs the SDK against an exchange."""
 
-    def __init__(self, exchange: ExchangeProcess) -> None:
+    def __init__(self, exchange: Operator) -> None:
         """Start it."""
         self._exchange = exchange
         self._process = subprocess.Popen(
             [str(PYTHON), str(Path(__file__).with_name("agent.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "REQUESTS_CA_BUNDLE": exchange.instance["ca"]},
+            env={**os.environ, "REQUESTS_CA_BUNDLE": exchange.instance.ca},
             text=True,
         )
 
     def rest(self, key: Path | None = None, **options: Any) -> Client:
         """Return a `RESTClient`; it knows its host, never a scheme."""
-        host = self._exchange.instance["rest_url"].removeprefix("https://")
+        host = self._exchange.instance.rest_url.removeprefix("https://")
         return self._make("rest", key, {"base_url": host, "timeout": PATIENCE, **options})
 
     def market(self, key: Path | None = None, *, tls: bool = True, **options: Any) -> SocketClient:
         """Return a `WSClient`, not yet open."""
-        url = self._exchange.instance["market_ws_url" if tls else "market_ws_plain_url"]
+        instance = self._exchange.instance
+        url = instance.market_ws_url if tls else instance.market_ws_plain_url
         return self._make("market", key, {"base_url": url, **options})
 
     def user(self, key: Path | None, *, tls: bool = True, **options: Any) -> SocketClient:
         """Return a `WSUserClient`, not yet open."""
-        url = self._exchange.instance["user_ws_url" if tls else "user_ws_plain_url"]
+        instance = self._exchange.instance
+        url = instance.user_ws_url if tls else instance.user_ws_plain_url
         return self._make("user", key, {"base_url": url, **options})
 
     def ask(self, do: str, *arguments: Any) -> Any:

@@ -13,7 +13,7 @@ import websocket
 from quietmaker.coinbase.auth import ApiKey, Signer
 from supervisors.clock import SystemClock
 from tests.exchange.server.samples import sample
-from tests.kit.exchange_process import ExchangeProcess
+from tests.kit.operator import Operator
 
 EXPECTED = {
     "get_accounts": ("accounts",),
@@ -28,19 +28,17 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def signer(server: ExchangeProcess) -> Signer:
-    return Signer(ApiKey.load(server.key), SystemClock())
+def signer(server: Operator) -> Signer:
+    return Signer(ApiKey.load(server.instance.first_key), SystemClock())
 
 
-def test_every_rest_request_of_the_sdk_is_understood(
-    exchange: ExchangeProcess, signer: Signer
-) -> None:
+def test_every_rest_request_of_the_sdk_is_understood(exchange: Operator, signer: Signer) -> None:
     lines = sample("sdk_rest_requests.observed.jsonl")
     requests = [line for line in lines if "call" in line]
     [fixed] = [line["headers_always"] for line in lines if "headers_always" in line]
-    host = exchange.instance["rest_url"].removeprefix("https://")
+    host = exchange.instance.rest_url.removeprefix("https://")
     names = set()
-    with urllib3.PoolManager(ca_certs=exchange.instance["ca"], retries=False) as pool:
+    with urllib3.PoolManager(ca_certs=exchange.instance.ca, retries=False) as pool:
         for request in requests:
             name = request["call"].partition("(")[0]
             body = request["body"]
@@ -62,12 +60,10 @@ def test_every_rest_request_of_the_sdk_is_understood(
     "name", ["sdk_ws_requests.observed.jsonl", "ws_requests_sent.recorded.jsonl"]
 )
 def test_every_recorded_subscription_is_acknowledged(
-    exchange: ExchangeProcess, signer: Signer, name: str
+    exchange: Operator, signer: Signer, name: str
 ) -> None:
-    url = exchange.instance["market_ws_url"]
-    socket = websocket.create_connection(
-        url, timeout=20, sslopt={"ca_certs": exchange.instance["ca"]}
-    )
+    url = exchange.instance.market_ws_url
+    socket = websocket.create_connection(url, timeout=20, sslopt={"ca_certs": exchange.instance.ca})
     wanted = set()
     try:
         for request in sample(name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.sdk.remote import Client, Sdk, SdkError
-from tests.kit.exchange_process import ExchangeProcess
+from tests.kit.operator import Operator
 
 SYMBOL = "TNSR-USD"
 
@@ -68,7 +69,7 @@ def test_an_unknown_product_is_a_404_in_coinbases_words(sdk: Sdk, client: Client
 
 
 def test_books_trades_candles_and_time_are_answered_with_and_without_a_key(
-    sdk: Sdk, client: Client, exchange: ExchangeProcess
+    sdk: Sdk, client: Client, exchange: Operator
 ) -> None:
     public = sdk.rest()
     exchange.trade(SYMBOL, "0.101", "7", "BUY")
@@ -109,8 +110,8 @@ def test_the_account_its_fee_tier_and_its_key_are_answered(client: Client) -> No
     assert portfolio["uuid"] == may["portfolio_uuid"] == rows[0]["retail_portfolio_id"]
 
 
-def test_rate_limit_headers_are_there_when_asked_for(sdk: Sdk, exchange: ExchangeProcess) -> None:
-    answer = sdk.rest(exchange.key, rate_limit_headers=True).get_accounts()
+def test_rate_limit_headers_are_there_when_asked_for(sdk: Sdk, exchange: Operator) -> None:
+    answer = sdk.rest(exchange.instance.first_key, rate_limit_headers=True).get_accounts()
     assert answer["rate_limit_limit"] == "1000"
     assert int(answer["rate_limit_remaining"]) < 1000
     assert int(answer["rate_limit_reset"]) > 1_700_000_000
@@ -152,7 +153,7 @@ def test_post_only_orders_rest_are_listed_and_hold_money_until_they_are_cancelle
 
 
 def test_a_resting_order_is_filled_as_maker_and_listed_with_its_fee(
-    client: Client, exchange: ExchangeProcess
+    client: Client, exchange: Operator
 ) -> None:
     dollars, tokens = available(client, "USD"), available(client, "TNSR")
     order_id = buy(client, "0.1005", "50")
@@ -312,7 +313,7 @@ def test_orders_are_listed_by_filters_and_in_pages(client: Client) -> None:
 
 
 def test_fills_are_listed_in_pages_that_an_empty_cursor_ends(
-    client: Client, exchange: ExchangeProcess
+    client: Client, exchange: Operator
 ) -> None:
     order_id = buy(client, "0.1005", "50")
     for _ in range(5):
@@ -334,19 +335,42 @@ def test_fills_are_listed_in_pages_that_an_empty_cursor_ends(
     assert [fill["entry_id"] for fill in since["fills"]] == entries[:1]
 
 
+# --- what goes wrong ----------------------------------------------------------------------------
+
+
+def test_what_goes_wrong_is_an_http_error_to_the_sdk_and_no_order_is_placed_twice(
+    client: Client, exchange: Operator
+) -> None:
+    mine = uuid.uuid4().hex
+    exchange.fault("rest.bad_gateway", match={"path": "*/orders"}, parameters={"placed": True})
+    exchange.fault("rest.rate_limited", match={"path": "*/accounts"})
+    exchange.fault("rest.unauthorized", match={"path": "*/key_permissions"})
+    asked: list[tuple[Callable[[], Any], int]] = [
+        (lambda: client.limit_order_gtc_buy(mine, SYMBOL, "50", "0.1", post_only=True), 502),
+        (client.get_accounts, 429),
+        (client.get_api_key_permissions, 401),
+    ]
+    for ask, status in asked:
+        with pytest.raises(SdkError) as caught:
+            ask()
+        assert (caught.value.kind, caught.value.status) == ("HTTPError", status)
+    exchange.admin("DELETE", "/faults")
+    again = placed(client.limit_order_gtc_buy(mine, SYMBOL, "50", "0.1", post_only=True))
+    [only] = client.list_orders(order_status=["OPEN"])["orders"]
+    assert only["order_id"] == again
+
+
 # --- keys ---------------------------------------------------------------------------------------
 
 
-def test_an_ed25519_key_trades_as_well(sdk: Sdk, exchange: ExchangeProcess) -> None:
-    client = sdk.rest(exchange.new_key("--ed25519"))
+def test_an_ed25519_key_trades_as_well(sdk: Sdk, exchange: Operator) -> None:
+    client = sdk.rest(exchange.new_key(ed25519_key=True))
     order_id = buy(client)
     assert client.cancel_orders([order_id])["results"][0]["success"]
 
 
-def test_a_key_that_may_only_view_lists_and_does_not_trade(
-    sdk: Sdk, exchange: ExchangeProcess
-) -> None:
-    client = sdk.rest(exchange.new_key("--view-only"))
+def test_a_key_that_may_only_view_lists_and_does_not_trade(sdk: Sdk, exchange: Operator) -> None:
+    client = sdk.rest(exchange.new_key(can_trade=False))
     assert client.get_accounts()["accounts"]
     with pytest.raises(SdkError, match="Missing Required Scopes") as caught:
         buy(client)
@@ -354,7 +378,7 @@ def test_a_key_that_may_only_view_lists_and_does_not_trade(
 
 
 def test_a_key_of_somebody_else_is_a_401_with_plain_text(
-    sdk: Sdk, exchange: ExchangeProcess, tmp_path: Path
+    sdk: Sdk, exchange: Operator, tmp_path: Path
 ) -> None:
     stranger = exchange.new_key()
     stolen = tmp_path / "stranger.json"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from tests.integration.sdk.remote import Client, Sdk, SdkError, SocketClient
-from tests.kit.exchange_process import ExchangeProcess
+from tests.kit.operator import Operator
 
 SYMBOL = "TNSR-USD"
 Message = dict[str, Any]
@@ -61,7 +62,7 @@ def subscriptions(client: SocketClient) -> dict[str, list[str]]:
 @pytest.mark.parametrize("tls", [True, False], ids=["wss", "ws"])
 def test_every_market_channel_tells_its_snapshot_before_it_is_acknowledged(
     sdk: Sdk,
-    exchange: ExchangeProcess,
+    exchange: Operator,
     opened: Callable[[SocketClient], SocketClient],
     tls: bool,
 ) -> None:
@@ -87,9 +88,9 @@ def test_every_market_channel_tells_its_snapshot_before_it_is_acknowledged(
 
 
 def test_the_market_is_heard_as_it_moves(
-    sdk: Sdk, exchange: ExchangeProcess, opened: Callable[[SocketClient], SocketClient]
+    sdk: Sdk, exchange: Operator, opened: Callable[[SocketClient], SocketClient]
 ) -> None:
-    client = opened(sdk.market(exchange.key))
+    client = opened(sdk.market(exchange.instance.first_key))
     for channel in ("level2", "market_trades", "ticker", "ticker_batch", "candles"):
         getattr(client, channel)([SYMBOL])
         assert channel in subscriptions(client)
@@ -118,7 +119,7 @@ def test_the_market_is_heard_as_it_moves(
 
 
 def test_usdc_pairs_are_heard_under_the_name_of_the_book_they_share(
-    sdk: Sdk, exchange: ExchangeProcess, opened: Callable[[SocketClient], SocketClient]
+    sdk: Sdk, exchange: Operator, opened: Callable[[SocketClient], SocketClient]
 ) -> None:
     client = opened(sdk.market())
     client.subscribe(["BTC-USDC"], ["level2", "ticker"])
@@ -128,7 +129,7 @@ def test_usdc_pairs_are_heard_under_the_name_of_the_book_they_share(
 
 
 def test_unsubscribing_leaves_the_rest_and_in_the_end_nothing(
-    sdk: Sdk, exchange: ExchangeProcess, opened: Callable[[SocketClient], SocketClient]
+    sdk: Sdk, exchange: Operator, opened: Callable[[SocketClient], SocketClient]
 ) -> None:
     client = opened(sdk.market())
     client.subscribe([SYMBOL, "BTC-USD"], ["level2", "ticker"])
@@ -145,19 +146,21 @@ def test_unsubscribing_leaves_the_rest_and_in_the_end_nothing(
 
 def test_a_bad_key_and_unknown_products_are_errors_on_a_connection_that_stays(
     sdk: Sdk,
-    exchange: ExchangeProcess,
+    exchange: Operator,
     opened: Callable[[SocketClient], SocketClient],
     tmp_path: Any,
 ) -> None:
     stolen = tmp_path / "stranger.json"
-    stolen.write_bytes(exchange.key.read_bytes().replace(b'"name": "', b'"name": "not-'))
+    stolen.write_bytes(
+        exchange.instance.first_key.read_bytes().replace(b'"name": "', b'"name": "not-')
+    )
     client = opened(sdk.market(stolen))
     client.level2([SYMBOL])
     assert client.hear() == {"type": "error", "message": "authentication failure"}
     nobody = opened(sdk.market())
     with pytest.raises(SdkError, match="Unauthenticated"):
         nobody.user([])
-    healthy = opened(sdk.market(exchange.key))
+    healthy = opened(sdk.market(exchange.instance.first_key))
     healthy.level2(["NONE-USD"])
     assert healthy.hear() == {"type": "error", "message": "failure to subscribe"}
     healthy.level2(["NONE-USD", SYMBOL])
@@ -185,11 +188,11 @@ def order_updates(client: SocketClient, order_id: str, last: str) -> list[Messag
 def test_orders_are_seen_open_then_filled_or_cancelled(
     sdk: Sdk,
     client: Client,
-    exchange: ExchangeProcess,
+    exchange: Operator,
     opened: Callable[[SocketClient], SocketClient],
     tls: bool,
 ) -> None:
-    user = opened(sdk.user(exchange.key, tls=tls))
+    user = opened(sdk.user(exchange.instance.first_key, tls=tls))
     user.heartbeats()
     user.user(product_ids=[])
     snapshot = user.until_channel("user")
@@ -221,10 +224,39 @@ def test_orders_are_seen_open_then_filled_or_cancelled(
     assert "user" not in subscriptions(user)
 
 
+def test_an_order_that_ends_in_time_is_seen_to_expire(
+    sdk: Sdk,
+    client: Client,
+    exchange: Operator,
+    opened: Callable[[SocketClient], SocketClient],
+) -> None:
+    user = opened(sdk.user(exchange.instance.first_key))
+    user.user(product_ids=[])
+    end = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
+    bid = client.limit_order_gtd_buy("", SYMBOL, "50", "0.1", end, post_only=True)
+    states = order_updates(user, bid["success_response"]["order_id"], "EXPIRED")
+    assert [row["status"] for row in states] == ["OPEN", "EXPIRED"]
+    assert Decimal(states[0]["outstanding_hold_amount"]) > 0
+    assert states[1]["outstanding_hold_amount"] == "0"
+
+
+def test_frames_of_the_user_endpoint_fit_the_sdks_own_types(
+    sdk: Sdk, exchange: Operator, opened: Callable[[SocketClient], SocketClient]
+) -> None:
+    user = opened(sdk.user(exchange.instance.first_key))
+    user.user(product_ids=[])
+    typed = sdk.ask("typed", user.until_channel("user"))
+    assert (typed["channel"], typed["sequence_num"]) == ("user", 0)
+    market = opened(sdk.market())  # which has no client_id any more: the SDK's own pitfall
+    market.ticker([SYMBOL])
+    with pytest.raises(SdkError, match="client_id"):
+        sdk.ask("typed", market.until_channel("ticker"))
+
+
 def test_the_snapshot_has_all_open_orders_in_frames_of_fifty(
     sdk: Sdk,
     client: Client,
-    exchange: ExchangeProcess,
+    exchange: Operator,
     opened: Callable[[SocketClient], SocketClient],
 ) -> None:
     placed = [
@@ -232,7 +264,9 @@ def test_the_snapshot_has_all_open_orders_in_frames_of_fifty(
         for step in range(53)
     ]
     ids = {answer["success_response"]["order_id"] for answer in placed}
-    user = opened(sdk.market(exchange.key))  # the market endpoint has the channel as well
+    user = opened(
+        sdk.market(exchange.instance.first_key)
+    )  # the market endpoint has the channel as well
     user.user(product_ids=[])
     messages = user.until(lambda m: m.get("channel") == "subscriptions")
     batches = [m["events"][0]["orders"] for m in messages if m["channel"] == "user"]
@@ -241,9 +275,9 @@ def test_the_snapshot_has_all_open_orders_in_frames_of_fifty(
 
 
 def test_the_futures_channel_exists_for_an_account_without_futures(
-    sdk: Sdk, exchange: ExchangeProcess, opened: Callable[[SocketClient], SocketClient]
+    sdk: Sdk, exchange: Operator, opened: Callable[[SocketClient], SocketClient]
 ) -> None:
-    user = opened(sdk.user(exchange.new_key("--ed25519")))
+    user = opened(sdk.user(exchange.new_key(ed25519_key=True)))
     user.futures_balance_summary()
     assert "futures_balance_summary" in subscriptions(user)
 
@@ -252,9 +286,9 @@ def test_the_futures_channel_exists_for_an_account_without_futures(
 
 
 def test_after_an_abrupt_end_the_sdk_reconnects_and_has_its_snapshot_again(
-    sdk: Sdk, exchange: ExchangeProcess, opened: Callable[[SocketClient], SocketClient]
+    sdk: Sdk, exchange: Operator, opened: Callable[[SocketClient], SocketClient]
 ) -> None:
-    client = opened(sdk.market(exchange.key))
+    client = opened(sdk.market(exchange.instance.first_key))
     client.level2([SYMBOL])
     subscriptions(client)
     exchange.admin("POST", "/close", {"abort": True})
@@ -266,21 +300,21 @@ def test_after_an_abrupt_end_the_sdk_reconnects_and_has_its_snapshot_again(
 
 
 def test_after_a_clean_end_the_sdk_is_silent_and_works_again_once_it_is_opened(
-    sdk: Sdk, exchange: ExchangeProcess, opened: Callable[[SocketClient], SocketClient]
+    sdk: Sdk, exchange: Operator, opened: Callable[[SocketClient], SocketClient]
 ) -> None:
-    client = opened(sdk.market(exchange.key))
+    client = opened(sdk.market(exchange.instance.first_key))
     client.level2([SYMBOL])
     subscriptions(client)
     exchange.admin("POST", "/close", {"code": 1000})
     client.ended()
     client.raise_background_exception()  # it has none: the SDK's own pitfall
-    again = opened(sdk.market(exchange.key))
+    again = opened(sdk.market(exchange.instance.first_key))
     again.level2([SYMBOL])
     assert subscriptions(again) == {"level2": [SYMBOL]}
 
 
 def test_the_sdk_closes_its_connection_cleanly(
-    sdk: Sdk, exchange: ExchangeProcess, opened: Callable[[SocketClient], SocketClient]
+    sdk: Sdk, exchange: Operator, opened: Callable[[SocketClient], SocketClient]
 ) -> None:
     client = opened(sdk.market())
     client.ticker([SYMBOL])
