@@ -4,6 +4,7 @@
 # make sdk     the virtual environment of Coinbase's SDK, a client in the tests; part of make test
 # make bench   benchmarks, one JSON line each
 # make test-compiled   the tests of the core and the matching core, on the compiled core that a wheel holds
+# make chaos   minutes of all faults at once, from several seeds: SEEDS=1,2,3 SECONDS=60
 # make fmt     format the code
 
 PYTHON ?= python3
@@ -14,8 +15,10 @@ SDK_VENV := .venv-sdk
 SDK_STAMP := $(SDK_VENV)/.installed
 SOURCES := quietmaker actors supervisors tests bench setup.py
 ARGS ?=
+SEEDS ?= 1,2,3,4,5,6
+SECONDS ?= 60
 
-.PHONY: run test test-compiled install sdk lint bench fmt docs clean
+.PHONY: run test test-compiled chaos install sdk lint bench fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
@@ -51,6 +54,10 @@ test: lint sdk
 
 test-compiled: install
 	$(BIN)/python -m tests.kit.on_compiled $(ARGS)
+
+chaos: install
+	QUIETMAKER_CHAOS_SEEDS=$(SEEDS) QUIETMAKER_CHAOS_SECONDS=$(SECONDS) \
+		$(BIN)/python -m pytest -n 2 --dist worksteal tests/chaos/test_soup.py
 
 bench: install
 	@$(BIN)/python -m bench.replay && $(BIN)/python -m bench.replay --interpreted

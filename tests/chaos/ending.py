@@ -17,7 +17,7 @@ from quietmaker.core.orders import TERMINAL, Intent, OrderState, Purpose
 from quietmaker.core.units import EXACT, SECOND, ZERO, Liquidity, Side
 from quietmaker.exchange.server.records import ENDED, FillRecord, OrderStatus
 from quietmaker.ledger.memory import MemoryLedger
-from tests.chaos.market import CASH, PRODUCTS, SYMBOLS
+from tests.chaos.market import CASH, MIDDLE, PRODUCTS, SYMBOLS
 from tests.chaos.rig import Rig
 
 ENDS: Final = {
@@ -145,7 +145,10 @@ def once(rig: Rig, strays: Collection[str]) -> None:
 
 
 def exposed(rig: Rig) -> list[str]:
-    """Return the symbols whose position is not covered by exits that work at the exchange."""
+    """Return the symbols whose position is not covered by exits that work at the exchange.
+
+    What is too little for the exchange to take stays, tracked, until there is more.
+    """
     found = []
     for symbol in SYMBOLS:
         core = rig.core(symbol)
@@ -159,7 +162,8 @@ def exposed(rig: Rig) -> list[str]:
             ),
             ZERO,
         )
-        if held != working:
+        dust = core.state.position.lots < PRODUCTS[symbol].least_lots(MIDDLE)
+        if held != working and not dust:
             found.append(symbol)
     return found
 
