@@ -28,6 +28,11 @@ from setuptools.command.build_py import build_py
 ROOT: Final = Path(__file__).resolve().parent
 COMPILED: Final = (
     "quietmaker/core/*.py",
+    "quietmaker/coinbase/fields.py",
+    "quietmaker/coinbase/frames.py",
+    "quietmaker/coinbase/times.py",
+    "quietmaker/coinbase/user_frames.py",
+    "quietmaker/coinbase/wire.py",
     "quietmaker/exchange/account.py",
     "quietmaker/exchange/depth.py",
     "quietmaker/exchange/latency.py",

@@ -35,12 +35,12 @@ def instant(text: str) -> Instant:
     rest = _REST.fullmatch(text, 19) if len(text) <= _LONGEST else None
     if rest is None:
         raise TimeError(f"{text[:_LONGEST]!r} is not an RFC 3339 timestamp")
-    fraction, sign, hours, minutes = rest.groups()
+    digits, sign, hours, minutes = rest.groups()
     seconds = _whole_seconds(text[:19])
     if sign:
         offset = int(hours) * 3600 + int(minutes) * 60
         seconds -= offset if sign == "+" else -offset
-    return Instant(seconds * SECOND + int((fraction or "0")[:9].ljust(9, "0")))
+    return Instant(seconds * SECOND + int((digits or "0")[:9].ljust(9, "0")))
 
 
 def stamp(moment: Instant) -> str:

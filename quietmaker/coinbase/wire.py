@@ -173,12 +173,13 @@ class MarketDecoder:
                 raise RefusedError(IssueKind.MISSING_FIELD, f"{channel}: an event is no object")
             try:
                 reader(event, found)
-            except OffGridError as error:
-                raise RefusedError(IssueKind.OFF_GRID, f"{channel}: {error}") from error
-            except NumberError as error:
-                raise RefusedError(IssueKind.BAD_NUMBER, f"{channel}: {error}") from error
-            except (KeyError, TypeError, AttributeError) as error:
-                raise RefusedError(IssueKind.MISSING_FIELD, f"{channel}: {error}") from error
+            # A name for each: compiled code gives a variable one type for the whole function.
+            except OffGridError as off_grid:
+                raise RefusedError(IssueKind.OFF_GRID, f"{channel}: {off_grid}") from off_grid
+            except NumberError as bad:
+                raise RefusedError(IssueKind.BAD_NUMBER, f"{channel}: {bad}") from bad
+            except (KeyError, TypeError, AttributeError) as missing:
+                raise RefusedError(IssueKind.MISSING_FIELD, f"{channel}: {missing}") from missing
 
     def _known(self, label: Any, found: Found) -> _Labelled | None:
         if not isinstance(label, str):

@@ -14,6 +14,7 @@ from contextlib import suppress
 import pytest
 
 from quietmaker.coinbase.backoff import Backoff
+from quietmaker.coinbase.session import BaseSession
 from quietmaker.coinbase.watch import ConnectionState
 from quietmaker.core.market import BookDelta, BookSnapshot, FeedLost, StaleReason, TradePrint
 from quietmaker.core.units import Side
@@ -607,7 +608,7 @@ def test_a_thread_that_died_loses_the_books_and_can_be_told_and_started_anew(
     line = rig.open()
     died = threading.Event()
     monkeypatch.setattr(threading, "excepthook", lambda _: died.set())
-    monkeypatch.setattr(rig.stream._decoder, "read", lambda *_: 1 // 0)
+    monkeypatch.setattr(BaseSession, "in_order", lambda *_: 1 // 0)
     line.beat()
     assert died.wait(20)
     assert rig.lost(StaleReason.DISCONNECTED) == ["A-USD"]

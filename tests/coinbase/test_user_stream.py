@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from quietmaker.coinbase.session import BaseSession
 from quietmaker.coinbase.watch import ConnectionState
 from quietmaker.core.orders import Move
 from quietmaker.errors import QuietmakerError
@@ -356,7 +357,7 @@ def test_a_thread_that_died_loses_the_stream_and_can_be_told(
     line = rig.open()
     assert [rig.stream.alive] == [True]
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    monkeypatch.setattr(rig.stream._decoder, "decode", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(BaseSession, "in_order", lambda *_: 1 // 0)
     line.beat()
     assert "an error in the stream itself" in rig.heard.of(UserStreamLost)[0].reason
     for thread in threading.enumerate():

@@ -16,7 +16,18 @@ import pytest
 from bench.native import environment, native
 
 INSIDE: Final = "QUIETMAKER_TESTS_ON_COMPILED"
-TESTS: Final = ("core", "properties", "scenarios", "exchange", "replay")
+TESTS: Final = (
+    "core",
+    "properties",
+    "scenarios",
+    "exchange",
+    "replay",
+    "coinbase/test_wire.py",
+    "coinbase/test_samples.py",
+    "coinbase/test_recorded_session.py",
+    "coinbase/test_market_stream.py",
+    "coinbase/test_user_stream.py",
+)
 
 
 def main() -> int:
