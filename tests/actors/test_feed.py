@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -237,6 +237,24 @@ def test_a_side_that_became_empty_is_told_at_once() -> None:
     touch = slot.drain().touch
     assert touch is not None
     assert touch.bid_size == 0
+
+
+def test_a_stated_touch_whose_size_is_gone_is_told_at_once() -> None:
+    rig = Rig()
+    slot = rig.slots["A-USD"]
+    quote = TouchQuote(
+        symbol="A-USD",
+        at=Instant(1),
+        bid=Ticks(100),
+        bid_size=Lots(5),
+        ask=Ticks(102),
+        ask_size=Lots(5),
+    )
+    for gone in (replace(quote, bid_size=Lots(0)), replace(quote, ask_size=Lots(0))):
+        rig.market(quote)
+        slot.drain()
+        rig.market(gone)
+        assert slot.drain().touch is not None
 
 
 def test_a_touch_that_was_void_is_told_again_at_once() -> None:
