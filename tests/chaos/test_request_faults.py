@@ -8,6 +8,7 @@ import pytest
 
 from quietmaker.core.commands import AlertKind
 from tests.chaos.ending import ends_well
+from tests.chaos.market import SYMBOLS
 from tests.chaos.rig import running
 
 BASE: Final = "/api/v3/brokerage"
@@ -108,3 +109,27 @@ def test_a_question_without_an_answer_is_asked_again(each: dict[str, Any]) -> No
         rig.suffer(each, fired=4)
         rig.trade(4)
         ends_well(rig, alerts={AlertKind.EXIT_REFUSED}, pulled=False)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        rule("rest.timeout", SUBMIT, 1, placed=True),
+        rule("rest.bad_gateway", SUBMIT, 1, placed=True),
+    ],
+    ids=["no answer", "502"],
+)
+def test_an_order_that_was_placed_unheard_is_found_and_not_placed_twice(
+    lost: dict[str, Any],
+) -> None:
+    """Neither the answer nor the user stream tells of it: only asking does."""
+    deaf = rule("ws.mute", {"channel": "user", "kind": "update"}, 1)
+    with running(before=[{**lost, "count": len(SYMBOLS)}, deaf], quoting=False) as rig:
+        rig.until(
+            lambda: sum(f.what == "accepted" for f in rig.ledger.events) >= len(SYMBOLS), "found"
+        )
+        assert sum(fact.what == "outcome_unknown" for fact in rig.ledger.events) == len(SYMBOLS)
+        assert len(rig.orders) == len(SYMBOLS)
+        rig.heal()
+        rig.trade(4)
+        ends_well(rig)
