@@ -24,6 +24,46 @@ _SIDE_OFF: Final = Gate.SIDE_OFF
 _COOLDOWN: Final = Gate.COOLDOWN
 
 
+class Plan:
+    """The outcome for one side; each decision begins it anew, sooner done than a new one.
+
+    Attributes:
+        gate: why nothing new is quoted; a side may still keep what rests.
+        detail: the numbers of a limit, else empty.
+        prices: wanted price by level, 0 for none.
+        quotes: whether any level is wanted.
+        lots: size of a new order by level.
+        new, value, cost: how many new orders these are, their value in tick-lots, what they reserve.
+        bid, ask: the quotes that the market gates judged, for the explanation.
+    """
+
+    __slots__ = ("ask", "bid", "cost", "detail", "gate", "lots", "new", "prices", "quotes", "value")
+
+    def __init__(self) -> None:
+        """Want nothing at no level."""
+        self.gate: Gate | None = None
+        self.detail = ""
+        self.prices: list[int] = []
+        self.lots: list[int] = []
+        self.new = self.value = self.cost = 0
+        self.quotes = False
+        self.bid = self.ask = 0
+
+    def begin(self, gate: Gate | None, levels: int, bid: int, ask: int) -> None:
+        """Want nothing at so many levels."""
+        self.gate = gate
+        self.detail = ""
+        if len(self.prices) != levels:
+            self.prices, self.lots = [0] * levels, [0] * levels
+        else:
+            for level in range(levels):
+                self.prices[level] = self.lots[level] = 0
+        self.new = self.value = self.cost = 0
+        self.quotes = False
+        self.bid = bid
+        self.ask = ask
+
+
 class Ladder:
     """One side: its orders by level, and what it last said.
 
@@ -33,9 +73,10 @@ class Ladder:
         told: whether anything was told yet.
         refused: refusals in a row; after a few the side pauses, ever longer.
         pause_until: no new entry on this side before.
+        plan: what the latest decision wants.
     """
 
-    __slots__ = ("gate", "pause_until", "refused", "side", "slots", "told")
+    __slots__ = ("gate", "pause_until", "plan", "refused", "side", "slots", "told")
 
     def __init__(self, side: Side) -> None:
         """Start with nothing resting."""
@@ -45,6 +86,7 @@ class Ladder:
         self.told = False
         self.refused = 0
         self.pause_until = 0
+        self.plan = Plan()
 
     @property
     def idle(self) -> bool:
@@ -81,33 +123,6 @@ class Ladder:
             self.pause_until = now + min(pause, PAUSE_LIMIT)
 
 
-class Plan:
-    """The outcome for one side.
-
-    Attributes:
-        gate: why nothing new is quoted; a side may still keep what rests.
-        detail: the numbers of a limit, else empty.
-        prices: wanted price by level, 0 for none.
-        quotes: whether any level is wanted.
-        lots: size of a new order by level.
-        new, value, cost: how many new orders these are, their value in tick-lots, what they reserve.
-        bid, ask: the quotes that the market gates judged, for the explanation.
-    """
-
-    __slots__ = ("ask", "bid", "cost", "detail", "gate", "lots", "new", "prices", "quotes", "value")
-
-    def __init__(self, gate: Gate | None, levels: int, bid: int, ask: int) -> None:
-        """Start with nothing wanted."""
-        self.gate = gate
-        self.detail = ""
-        self.prices = [0] * levels
-        self.lots = [0] * levels
-        self.new = self.value = self.cost = 0
-        self.quotes = False
-        self.bid = bid
-        self.ask = ask
-
-
 class EntryPlanner:
     """Plans both sides of one symbol.
 
@@ -116,15 +131,27 @@ class EntryPlanner:
         rate: entries sent lately.
     """
 
-    __slots__ = ("_judged", "_verdict", "ladders", "rate", "state")
+    __slots__ = (
+        "_judged",
+        "_judged_ask",
+        "_judged_bid",
+        "_own_ask",
+        "_own_bid",
+        "_verdict",
+        "ladders",
+        "rate",
+        "state",
+    )
 
     def __init__(self, state: State) -> None:
         """Work on these facts."""
         self.state = state
         self.rate = OrderRate()
         self.ladders: list[Ladder] = []
-        self._judged = (-1, 0, 0)
-        self._verdict: tuple[int, int, Gate | None] = (0, 0, None)
+        self._judged = -1
+        self._judged_bid = self._judged_ask = 0
+        self._own_bid = self._own_ask = 0
+        self._verdict: Gate | None = None
 
     def ladder(self, side: Side) -> Ladder | None:
         """Return a side's ladder, None if it was never configured."""
@@ -157,24 +184,26 @@ class EntryPlanner:
 
     def plan(self, ladder: Ladder, closed: Gate | None, bid: int, ask: int) -> Plan:
         """Return what a side should show at this touch."""
-        plan = Plan(closed, len(ladder.slots), bid, ask)
+        plan = ladder.plan
+        plan.begin(closed, len(ladder.slots), bid, ask)
         if closed is not None:
             if closed is not ladder.gate or not ladder.told:
                 plan.detail = self._closed_detail(ladder, closed)
             return plan
-        plan.bid, plan.ask, plan.gate = self._judge_market(bid, ask)
+        self._judge_market(bid, ask)
+        plan.bid, plan.ask, plan.gate = self._own_bid, self._own_ask, self._verdict
         if plan.gate is None:
             self._fill_levels(ladder, plan, bid, ask)
         return plan
 
-    def _judge_market(self, bid: int, ask: int) -> tuple[int, int, Gate | None]:
-        """Return the quotes in place and the market gate; worked out once a decision, for both sides."""
-        judged = (self.state.decisions, bid, ask)
-        if judged != self._judged:
-            own_bid, own_ask = self.in_place(bid, ask)
-            self._verdict = (own_bid, own_ask, gates.market(self.state, own_bid, own_ask))
-            self._judged = judged
-        return self._verdict
+    def _judge_market(self, bid: int, ask: int) -> None:
+        """Work out the quotes in place and the market gate, once a decision for both sides."""
+        decision = self.state.decisions
+        if decision == self._judged and bid == self._judged_bid and ask == self._judged_ask:
+            return
+        self._own_bid, self._own_ask = self.in_place(bid, ask)
+        self._verdict = gates.market(self.state, self._own_bid, self._own_ask)
+        self._judged, self._judged_bid, self._judged_ask = decision, bid, ask
 
     def wanted(self, ladder: Ladder, level: int, bid: int, ask: int) -> int:
         """Return the price at which a level would rest."""

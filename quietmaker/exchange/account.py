@@ -85,6 +85,8 @@ class Account:
 
     def release(self, product: Product, order: Order) -> None:
         """Give back what is still held for an order that ended."""
+        if not order.held:
+            return  # all of it was spent
         currency = _held_currency(product, order.side)
         self._hold[currency] = minus(self._hold[currency], order.held)
         self._credit(currency, order.held)

@@ -159,21 +159,28 @@ class Engine:
         if not len(batch.at):
             return
         self._enter(batch.at[0])
+        self.events += self._run_rows(batch)
+        self.now = Instant(batch.at[-1])
+
+    def _run_rows(self, batch: Columns) -> int:
+        """Take each row of symbols that are traded; return how many these are."""
         venues = [self._venues.get(symbol) for symbol in batch.symbols]
         traders = [self._traders.get(symbol) for symbol in batch.symbols]
         core, taken = self._core, 0
-        symbols, kinds = batch.symbol, batch.kind
-        bids, bid_sizes, asks, ask_sizes = batch.bid, batch.bid_size, batch.ask, batch.ask_size
-        for row, at in enumerate(batch.at):
-            index = symbols[row]
+        bid_sizes, ask_sizes, row = batch.bid_size, batch.ask_size, -1
+        # At most five columns, and no `strict`: of more the types are not known, and it would not compile
+        # to plain indexing.
+        for at, index, kind, bid, ask in zip(  # noqa: B905
+            batch.at, batch.symbol, batch.kind, batch.bid, batch.ask
+        ):
+            row += 1
             venue, trader = venues[index], traders[index]
             if venue is None or trader is None:
                 continue
             taken += 1
             if at >= self._alarm or at >= core.next_due:
                 self._enter(at)
-            if kinds[row] == KIND_QUOTE:
-                bid, ask = bids[row], asks[row]
+            if kind == KIND_QUOTE:
                 venue.on_touch(at, bid, bid_sizes[row], ask, ask_sizes[row])
                 commands = trader.on_touch(at, bid, ask)
             else:
@@ -184,8 +191,7 @@ class Engine:
                 self._do(trader, commands, at)
             if trader.wake_at < self._alarm:  # noqa: PLR1730 - asked on every event
                 self._alarm = trader.wake_at
-        self.now = Instant(batch.at[-1])
-        self.events += taken
+        return taken
 
     def finish(self) -> None:
         """End the market: let what is under way arrive, and close the sums."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Protocol, runtime_checkable
@@ -16,6 +18,8 @@ from quietmaker.ports import MarketSource
 from quietmaker.replay.engine import DecisionSink, Engine, Setup
 
 CHUNK: Final = 8_192
+NEW_OBJECTS: Final = 100_000
+"""Containers made between two looks for cycles. A replay makes none; Python would look every 700."""
 OPTIMISTIC: Final = TouchModel.name
 PESSIMISTIC: Final = QueueModel.name
 
@@ -29,6 +33,17 @@ class ColumnSource(Protocol):
 
     def columns(self) -> Iterator[Columns]:
         """Yield every row once, in batches, in order of time."""
+
+
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for cycles seldom; they are still found, so that memory stays bounded by what it was."""
+    usual = gc.get_threshold()
+    gc.set_threshold(NEW_OBJECTS, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,18 +95,19 @@ def run(
     seconds = dict.fromkeys(engines, 0.0)
     first: Instant | None = None
     lead = next(iter(engines.values()))
-    for batch in _batches(source):
-        for name, engine in engines.items():
-            began = time.process_time()
-            if isinstance(batch, Columns):
-                engine.run_columns(batch)
-            else:
-                engine.run_events(batch)
-            seconds[name] += time.process_time() - began
-        if first is None:
-            first = Instant(batch.at[0]) if isinstance(batch, Columns) else batch[0].at
-        if progress is not None:
-            progress(lead.events, lead.now)
+    with rare_collections():
+        for batch in _batches(source):
+            for name, engine in engines.items():
+                began = time.process_time()
+                if isinstance(batch, Columns):
+                    engine.run_columns(batch)
+                else:
+                    engine.run_events(batch)
+                seconds[name] += time.process_time() - began
+            if first is None:
+                first = Instant(batch.at[0]) if isinstance(batch, Columns) else batch[0].at
+            if progress is not None:
+                progress(lead.events, lead.now)
     for engine in engines.values():
         engine.finish()
     return Outcome(
