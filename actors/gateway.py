@@ -33,6 +33,7 @@ from actors.protocol import (
     ReconcilerMessage,
     RecoverSymbol,
     ResolveUnknown,
+    StreamsStarted,
 )
 from actors.switch import KillSwitch
 from actors.window import Handed, OrderWindow
@@ -105,6 +106,7 @@ class OrderGateway(BaseActor[GatewayMessage]):
             news=links.news,
             monotonic=around.monotonic,
             wanted=lambda intent: intent.purpose is Purpose.EXIT or not links.kill.is_set,
+            owing=partial(links.reconciler.tell, StreamsStarted()),
             log=self._log,
         )
         self._cancels: deque[CancelOrder] = deque()
@@ -356,7 +358,7 @@ class OrderGateway(BaseActor[GatewayMessage]):
         elif report.state in TERMINAL:
             news.reported(report)
             if report.filled:
-                self._inquiry.missed_fills(client_id, since=decided)
+                self._inquiry.missed_fills(report, since=decided)
         else:
             now, told = self.around.monotonic(), self._refusal_told.get(client_id)
             if told is None or now - told >= REFUSAL_PAUSE:

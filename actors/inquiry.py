@@ -20,7 +20,7 @@ from actors.protocol import ResolveUnknown
 from quietmaker.core.orders import Intent, Move
 from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.errors import QuietmakerError
-from quietmaker.ports import Accepted, Exchange, Mismatched, Rejected, Unknown
+from quietmaker.ports import Accepted, Exchange, Mismatched, OrderReport, Rejected, Unknown
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 
@@ -70,13 +70,24 @@ class Inquiry:
         news: Newsroom,
         monotonic: Callable[[], Nanos],
         wanted: Callable[[Intent], bool],
+        owing: Callable[[], object],
         log: Log,
     ) -> None:
-        """Start without a question; `wanted` says whether an order may still be placed."""
+        """Start without a question.
+
+        Args:
+            exchange: is asked.
+            news: takes the answers.
+            monotonic: the clock for pauses.
+            wanted: says whether an order may still be placed.
+            owing: told when executions are still to be listed.
+            log: of whoever asks.
+        """
         self._exchange = exchange
         self._news = news
         self._monotonic = monotonic
         self._wanted = wanted
+        self._owing = owing
         self._log = log
         self._questions: dict[str, Question] = {}
 
@@ -122,8 +133,12 @@ class Inquiry:
             client_order_id=client_id,
         )
 
-    def missed_fills(self, client_id: str, *, since: Instant) -> None:
-        """Tell the executions that the stream may not have told; repeats are recognised by their id."""
+    def missed_fills(self, report: OrderReport, *, since: Instant) -> None:
+        """Tell the executions that the stream may not have told; repeats are recognised by their id.
+
+        The exchange lists them later than it counts them: what is not listed yet is left to the sweeps.
+        """
+        client_id, listed = report.client_id, 0
         try:
             fills = self._exchange.fills(since)
         except QuietmakerError as error:
@@ -132,10 +147,13 @@ class Inquiry:
                 f"fills cannot be asked for: {error}",
                 client_order_id=client_id,
             )
-            return
+            fills = ()
         for told in fills:
             if told.fill.client_id == client_id:
+                listed += told.fill.size
                 self._news.filled(told.fill)
+        if listed < report.filled:
+            self._owing()
 
     def _replay(self, question: Question) -> None:
         """Send the identical request again while the order is wanted, and note what that proves."""
@@ -181,7 +199,7 @@ class Inquiry:
             return False
         self._news.reported(report)
         if report.filled:
-            self.missed_fills(client_id, since=question.decided_at)
+            self.missed_fills(report, since=question.decided_at)
         return True
 
     def _missing(self, question: Question) -> bool:

@@ -151,7 +151,7 @@ class BooksRead:
 
 @dataclass(frozen=True, slots=True)
 class StreamsStarted:
-    """The user stream delivers from now on; what happened before must be asked for."""
+    """What the user stream did not tell must be asked for: it delivers from now on, or told too little."""
 
 
 ReconcilerMessage: TypeAlias = RecoverSymbol | BooksRead | StreamsStarted | Tick

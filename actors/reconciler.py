@@ -16,8 +16,9 @@ Fees, funds and products are polled; what cannot be had three times in a row is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from actors.account import Accounts
@@ -41,9 +42,9 @@ from actors.strays import Strays
 from quietmaker.core.events import CandlesLoaded, EligibilityChanged, Recovered, Tick
 from quietmaker.core.orders import TERMINAL, Fill, Move, OrderState, Working
 from quietmaker.core.product import Product
-from quietmaker.core.units import SECOND, Instant, Lots, Nanos
+from quietmaker.core.units import NEVER, SECOND, Instant, Lots, Nanos
 from quietmaker.errors import QuietmakerError
-from quietmaker.ports import Clock, Exchange, OrderFact, OrderReport, SymbolBooks
+from quietmaker.ports import Clock, Exchange, OrderFact, OrderReport, SymbolBooks, UserFill
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 
@@ -89,6 +90,7 @@ class _Pass:
         symbols: with the life of the trader that asked.
         since: when it was last asked for books; an answer that does not come is asked for again.
         compared: whether the exchange was asked; the books are then read once more, and told.
+        stated: lots of each order that the exchange counts as executed; it lists them later.
     """
 
     token: int
@@ -96,6 +98,7 @@ class _Pass:
     since: Nanos
     compared: bool = False
     sweep: bool = False
+    stated: dict[str, int] = field(default_factory=dict)
 
 
 class Reconciler(BaseActor[ReconcilerMessage]):
@@ -114,6 +117,8 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._again_at = 0
         self._swept_at: int = around.monotonic()
         self._sweep_after = 0
+        self._look_again = SWEEP_PAUSE
+        self._look_again_at: int = NEVER
         self._foreign: set[str] = set()
         self._strays = Strays(
             prefix=links.id_prefix,
@@ -152,11 +157,15 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             return
         if self._wanted:
             self._read(_Pass(self._next(), dict(self._wanted), self.around.monotonic()))
-        elif self._sweep_wanted and self.around.monotonic() >= self._sweep_after:
-            self._sweep_wanted = False
+        elif self._is_due(self.around.monotonic()):
+            self._sweep_wanted, self._look_again_at = False, NEVER
             self._sweep_after = self.around.monotonic() + SWEEP_PAUSE
             every = dict.fromkeys(self._links.products, "")
             self._read(_Pass(self._next(), every, self.around.monotonic(), sweep=True))
+
+    def _is_due(self, mono: int) -> bool:
+        """Return whether to sweep now."""
+        return mono >= self._look_again_at or (self._sweep_wanted and mono >= self._sweep_after)
 
     def _next(self) -> int:
         self._token += 1
@@ -214,20 +223,39 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         fills = exchange.fills(Instant(min(since, now) - OVERLAP))
         self._add_fills(work, [told.fill for told in fills], unsettled)
         ours = {o.intent.client_id for o in unsettled}
+        look_again = self._is_owed(work, fills)
         if work.sweep:
-            look_again = self._strays.look(open_now, ours, now)
-            self._sweep_wanted = self._sweep_wanted or look_again
+            look_again |= self._strays.look(open_now, ours, now)
         else:
             self._report_foreign(work, open_now, ours)
+        self._postpone(look_again=look_again)
         return not waiting
+
+    def _postpone(self, *, look_again: bool) -> None:
+        """Come back soon to what is not over, later each time; the exchange may never say more."""
+        if look_again:
+            self._look_again_at = self.around.monotonic() + self._look_again
+            self._look_again = Nanos(min(2 * self._look_again, LONGEST_PAUSE))
+        else:
+            self._look_again = SWEEP_PAUSE
+
+    @staticmethod
+    def _is_owed(work: _Pass, fills: Sequence[UserFill]) -> bool:
+        """Return whether executions are still to be listed: nobody protects them meanwhile."""
+        listed: Counter[str] = Counter()
+        for told in fills:
+            listed[told.fill.client_id] += told.fill.size
+        return any(lots > listed[client_id] for client_id, lots in work.stated.items())
 
     def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
         """Ask for one order; return False while its request may still be on its way."""
         if order.state in TERMINAL:
+            work.stated[order.intent.client_id] = order.final or 0
             return True  # it waits for fills only
         intent = order.intent
         report = self._links.exchange.order(intent.client_id, since=intent.decided_at)
         if report is not None:
+            work.stated[intent.client_id] = report.filled
             move = MOVE_TO[report.state]
             if work.sweep:
                 if move is not Move.ACCEPTED:

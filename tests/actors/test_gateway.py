@@ -19,6 +19,7 @@ from actors.protocol import (
     OrderNews,
     ReconcilerMessage,
     RecoverSymbol,
+    StreamsStarted,
     TraderMessage,
 )
 from actors.switch import KillSwitch
@@ -251,6 +252,16 @@ def test_an_unknown_order_that_was_filled_is_told_with_its_executions() -> None:
     events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
     assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.ACCEPTED, Move.FILLED]
     assert [e.fill for e in events if isinstance(e, OrderFilled)] == [fill]
+
+
+def test_executions_that_are_counted_and_not_listed_are_left_to_the_sweeps() -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="reset by peer")]
+    rig.send("c1")
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    rig.later(0)
+    rig.later(1)
+    assert rig.reconciler.take() == [StreamsStarted()]
 
 
 def test_not_found_takes_two_answers_and_time_for_a_late_request() -> None:

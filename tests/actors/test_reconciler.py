@@ -309,7 +309,7 @@ def test_an_order_that_is_over_in_the_books_is_cancelled_once_two_sweeps_found_i
     rig.exchange.orders[stray] = report(stray, OrderState.CANCELLED, filled=100)
     rig.exchange.executions = [rig.fill(stray, "t1", size=100)]
     rig.trader.take()
-    rig.later(SWEEP_PAUSE)
+    rig.later(2 * SWEEP_PAUSE)
     events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
     assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.CANCELLED]
     assert [e.fill.size for e in events if isinstance(e, OrderFilled)] == [100]
@@ -328,6 +328,39 @@ def test_an_order_that_was_placed_while_a_sweep_asked_is_no_stray() -> None:
     rig.intent(young)
     rig.later(SWEEP_PAUSE)
     assert rig.gateway.take() == []
+
+
+def test_executions_that_are_counted_and_not_listed_yet_are_asked_for_until_they_are() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    assert rig.recover() is not None
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    rig.reconciler.on_receive(StreamsStarted())
+    rig.settle()
+    rig.trader.take()
+    rig.later(SWEEP_PAUSE)
+    assert not [m for m in rig.trader.take() if isinstance(m, OrderNews)]
+    rig.exchange.executions = [rig.fill()]
+    rig.later(2 * SWEEP_PAUSE)
+    events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
+    assert [e.fill.trade_id for e in events if isinstance(e, OrderFilled)] == ["t1"]
+    rig.exchange.calls.clear()
+    rig.later(20 * SWEEP_PAUSE)
+    assert rig.exchange.asked("open_orders") == []
+
+
+def test_executions_that_are_never_listed_are_asked_for_ever_more_rarely() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    assert rig.recover() is not None
+    rig.exchange.calls.clear()
+    for _ in range(60):
+        rig.later(SWEEP_PAUSE)
+    assert 5 <= rig.exchange.calls.count(("open_orders", None)) <= 10
 
 
 def test_sweeps_keep_a_pause_however_often_they_are_asked_for() -> None:

@@ -28,6 +28,19 @@ def test_executions_that_are_listed_late_are_booked_exactly_once_and_protected(
         ends_well(rig)
 
 
+def test_executions_that_the_stream_garbled_and_the_exchange_lists_late_are_protected() -> None:
+    """A query states the end before the list has the executions: who asked once must ask again."""
+    garbled = {"channel": "user", "kind": "update", "status": ["FILLED", "OPEN"]}
+    with running() as rig:
+        rig.trade(2)
+        rig.suffer(
+            rule("ws.remove", garbled, 0.6, field="cumulative_quantity"),
+            rule("fills.late", {}, 1, ms=1_500),
+            fired=10,
+        )
+        ends_well(rig)
+
+
 def test_the_user_stream_may_overtake_every_answer() -> None:
     late = rule("rest.delay", {"method": "POST"}, 0.5, ms=200, when="after")
     with running(before=[late]) as rig:
