@@ -109,8 +109,8 @@ def _on(chosen: Chosen, endpoints: Endpoints, key: ApiKey) -> Opened:
 def _on_our_own(chosen: Chosen) -> Opened:
     """Open the books, then a paper exchange whose account goes on from them."""
     info = open_market(chosen.settings).info()
-    for symbol, statement in info.inferred.items():
-        chosen.tell(f"note: {symbol}: {statement}")
+    for statement in info.inferred.values():
+        chosen.tell(f"note: {statement}")
     products = _traded(chosen, info.products)
     books = open_books(chosen.settings, chosen.home, info.products)
     server: PaperServer | None = None

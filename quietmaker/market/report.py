@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 _LONGEST: Final = 160
@@ -47,6 +47,20 @@ class Report:
         self._issues.clear()
         self._notes.clear()
         self._first.clear()
+
+    def first(self, kind: str) -> str:
+        """Return the place, and detail, of the first fault of a kind that was met."""
+        return self._first[kind]
+
+    @classmethod
+    def together(cls, reports: Iterable[Report]) -> Report:
+        """Return one report of several sources; the first place of a kind is that of the first of them."""
+        whole = cls()
+        for each in reports:
+            whole._issues.update(each._issues)
+            whole._notes.update(each._notes)
+            whole._first = {**each._first, **whole._first}
+        return whole
 
     def lines(self) -> list[str]:
         """Return the report for people, one line a kind, faults first."""

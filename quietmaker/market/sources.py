@@ -127,12 +127,23 @@ def merge(sources: Sequence[MarketSource]) -> MarketSource:
     return sources[0] if len(sources) == 1 else MergedSource(sources)
 
 
+def report_of(source: MarketSource) -> Report | None:
+    """Return what was odd about a source so far; None for one that is not read from files."""
+    found = getattr(source, "report", None)
+    return found if isinstance(found, Report) else None
+
+
 class MergedSource:
     """Several sources as one."""
 
     def __init__(self, sources: Sequence[MarketSource]) -> None:
         """Merge these sources."""
         self.sources = tuple(sources)
+
+    @property
+    def report(self) -> Report:
+        """Tell of the latest pass over the events of all of them."""
+        return Report.together(r for each in self.sources if (r := report_of(each)) is not None)
 
     def info(self) -> SourceInfo:
         """Describe the sources together.

@@ -50,6 +50,7 @@ from supervisors.exchange_instance import FILE, FIRST_KEY, ExchangeInstance
 from supervisors.home import Home
 from supervisors.live_market import LIVE, LiveMarket
 from supervisors.market import WARM_UP
+from supervisors.recording_faults import telling_faults
 
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -254,7 +255,7 @@ def _serve(settings: Settings, options: Options, home: Home, stop: _Stop) -> int
                 home.root / "keys", name=FIRST_KEY, ed25519_key=False, permissions=Permissions()
             )
         server = ExchangeServer(chosen, source=source, recorded=recorded, clock=clock, tally=tally)
-        asyncio.run(_run(server, live, options, home, stop))
+        asyncio.run(telling_faults(source, _run(server, live, options, home, stop)))
     finally:
         handle.close()
     return 0
@@ -318,8 +319,8 @@ def _market(settings: Settings, recorded: Recorded) -> MarketSource:
         products=products,
         seed=paper.seed,
     )
-    for symbol, statement in source.info().inferred.items():
-        say(f"note: {symbol}: {statement}")
+    for statement in source.info().inferred.values():
+        say(f"note: {statement}")
     return source
 
 

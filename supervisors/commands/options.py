@@ -10,6 +10,7 @@ from typing import Final, ParamSpec, TypeVar
 
 import click
 
+from quietmaker.errors import ConfigError
 from quietmaker.settings import Settings, load
 
 P = ParamSpec("P")
@@ -47,6 +48,11 @@ def load_settings(config_file: Path, overrides: Iterable[str]) -> Settings:
     Raises:
         ConfigError: if it is refused.
     """
+    if config_file == DEFAULT_CONFIG and not config_file.exists():
+        raise ConfigError(
+            f"{config_file}: no such file in {Path.cwd()}; start in the folder that holds config/, or name "
+            "a configuration with --config"
+        )
     settings = load(config_file, env=os.environ, overrides=overrides)
     for notice in settings.notices:
         say(f"note: {notice}")

@@ -10,7 +10,8 @@ from quietmaker.coinbase.recordings import CoinbaseFrames
 from quietmaker.core.units import seconds
 from quietmaker.errors import SafetyRefusal
 from quietmaker.market.recorder import write_parquet
-from quietmaker.market.sources import SYNTHETIC, open_source
+from quietmaker.market.report import Report
+from quietmaker.market.sources import SYNTHETIC, open_source, report_of
 from quietmaker.market.synthetic import SyntheticMarket
 from quietmaker.ports import MarketSource
 from supervisors.commands.options import config_options, json_option, load_settings, say, write_json
@@ -47,7 +48,12 @@ def record(
         market = SyntheticMarket(seed=settings.paper.seed, duration=seconds(duration))
     else:
         market = open_source(source, decoders=CoinbaseFrames(), products=settings.products())
+    for statement in market.info().inferred.values():
+        say(f"note: {statement}")
     recorded = write_parquet(out, market)
+    report = report_of(market) or Report()
+    for kind, count in sorted(report.issues.items()):
+        say(f"note: {count} {kind}, first at {report.first(kind)}")
     if as_json:
         write_json({"file": str(out), "quotes": recorded.quotes, "trades": recorded.trades})
     else:

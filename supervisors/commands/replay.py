@@ -16,7 +16,7 @@ from quietmaker.coinbase.recordings import CoinbaseFrames
 from quietmaker.core.units import Instant, Nanos, seconds
 from quietmaker.errors import SourceError
 from quietmaker.exchange.latency import Latency
-from quietmaker.market.sources import SYNTHETIC, open_source
+from quietmaker.market.sources import SYNTHETIC, open_source, report_of
 from quietmaker.market.synthetic import SyntheticMarket
 from quietmaker.ports import MarketSource, SourceInfo
 from quietmaker.replay.decisions import DecisionWriter
@@ -85,8 +85,8 @@ def replay(
     names = [name.strip() for name in symbols.split(",") if name.strip()] or None
     source = _open(sources, settings, names, duration)
     info = source.info()
-    for symbol, statement in info.inferred.items():
-        say(f"note: {symbol}: {statement}")
+    for statement in info.inferred.values():
+        say(f"note: {statement}")
     setup = make_setup(settings, info, without)
     models = models_for(settings.paper.fill_model, only=one_model)
     with ExitStack() as stack:
@@ -157,7 +157,7 @@ def make_setup(settings: Settings, info: SourceInfo, without: tuple[str, ...]) -
 
 
 def _issues(source: MarketSource) -> Mapping[str, int]:
-    report = getattr(source, "report", None)
+    report = report_of(source)
     return {} if report is None else dict(report.issues)
 
 

@@ -236,3 +236,26 @@ def test_two_exchanges_do_not_share_a_home(tmp_path: Path) -> None:
         second = command(tmp_path, *ANY_PORT)
         assert second.returncode == 6
         assert "QUIETMAKER_HOME" in second.stderr
+
+
+def test_what_is_wrong_with_the_recording_that_plays_is_logged_with_its_place(
+    tmp_path: Path,
+) -> None:
+    recording = tmp_path / "torn.jsonl"
+    at = "2026-08-09T21:00:00Z"
+    rows = [
+        {"side": side, "event_time": at, "price_level": price, "new_quantity": "1"}
+        for side, price in (("bid", "100"), ("offer", "101"))
+    ]
+    events = [{"type": "snapshot", "product_id": "1INCH-USD", "updates": rows}]
+    frame = {"channel": "l2_data", "timestamp": at, "sequence_num": 0, "events": events}
+    gap = {**frame, "timestamp": "2026-08-09T21:00:01Z", "sequence_num": 7}
+    recording.write_text(f"{json.dumps(frame)}\n{json.dumps(gap)}\n", encoding="utf-8")
+    with running(tmp_path / "home", "--set", f"paper.market={recording}") as exchange:
+        assert exchange.process.stdout is not None
+        said = [json.loads(exchange.process.stdout.readline()) for _ in range(2)]
+    assert any(
+        each.get("what") == "recording_fault"
+        and f"sequence_gap, first at {recording}:2" in each["message"]
+        for each in said
+    ), said

@@ -14,7 +14,7 @@ from quietmaker.core.market import MarketEvent, TradePrint
 from quietmaker.core.units import Instant, Lots, Side, Ticks
 from quietmaker.errors import SourceError
 from quietmaker.market.files import read_all
-from quietmaker.market.sources import MergedSource, merge, open_source
+from quietmaker.market.sources import MergedSource, merge, open_source, report_of
 from quietmaker.ports import MarketSource, SourceInfo
 from tests.exchange.support import PRODUCT
 from tests.market.shared import PRODUCTS, frame, product, shared, trade
@@ -164,3 +164,19 @@ def test_a_manual_market_has_the_given_products_and_no_events() -> None:
 def test_a_manual_market_without_products_is_refused() -> None:
     with pytest.raises(SourceError, match="needs products; configure them, or give"):
         open_source("manual", decoders=CoinbaseFrames())
+
+
+def test_faults_of_each_of_several_sources_are_told_with_their_first_place(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        lines = [
+            line(1, binance_trade("100", True)),
+            "{broken",
+            line(2, binance_trade("100", True)),
+        ]
+        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    source = open_source([tmp_path / "a", tmp_path / "b"], decoders=CoinbaseFrames())
+    assert list(source.events())
+    report = report_of(source)
+    assert report is not None
+    assert sum(report.issues.values()) == 2
+    assert all(report.first(kind).startswith(f"{tmp_path / 'a'}:2") for kind in report.issues)

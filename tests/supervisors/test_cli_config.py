@@ -128,3 +128,13 @@ def test_the_schema_is_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None
     found = json.loads(capsys.readouterr().out)
     assert found["$schema"].startswith("https://json-schema.org/")
     assert found["additionalProperties"] is False
+
+
+def test_without_a_config_folder_here_the_refusal_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["config", "check"]) == 4
+    err = capsys.readouterr().err
+    assert f"config/paper.yaml: no such file in {tmp_path}; start in the folder that holds" in err
+    assert "--config" in err
