@@ -40,7 +40,12 @@ def without_names(names: Iterable[str]) -> frozenset[str]:
     unknown = sorted(chosen - RULES)
     if unknown:
         raise InvalidSettings(
-            Problem(place, "", f"{name!r} is no gate or exit rule{did_you_mean(name, RULES)}")
+            Problem(
+                place,
+                "",
+                f"{name!r} is no gate or exit rule{did_you_mean(name, RULES)}; "
+                f"there are {', '.join(sorted(RULES))}",
+            )
             for name in unknown
         )
     return chosen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -39,6 +40,20 @@ def config_options(command: Callable[P, R]) -> Callable[P, R]:
     return config(overrides(command))
 
 
+def _no_nan(context: click.Context, option: click.Parameter, value: float) -> float:
+    if math.isnan(value):  # which is outside of no range
+        raise click.BadParameter("not a number", ctx=context, param=option)
+    return value
+
+
+duration_option = click.option(
+    "--duration",
+    type=click.FloatRange(min=1, max=10_000_000),
+    callback=_no_nan,
+    default=3600.0,
+    show_default=True,
+    help="Seconds of a synthetic market.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 
 

@@ -14,7 +14,14 @@ from quietmaker.market.report import Report
 from quietmaker.market.sources import SYNTHETIC, open_source, report_of
 from quietmaker.market.synthetic import SyntheticMarket
 from quietmaker.ports import MarketSource
-from supervisors.commands.options import config_options, json_option, load_settings, say, write_json
+from supervisors.commands.options import (
+    config_options,
+    duration_option,
+    json_option,
+    load_settings,
+    say,
+    write_json,
+)
 
 
 @click.command()
@@ -22,13 +29,7 @@ from supervisors.commands.options import config_options, json_option, load_setti
 @click.argument("out", type=click.Path(path_type=Path), metavar="FILE")
 @config_options
 @json_option
-@click.option(
-    "--duration",
-    type=float,
-    default=3600.0,
-    show_default=True,
-    help="Seconds of a synthetic market.",
-)
+@duration_option
 @click.option("--force", is_flag=True, help="Overwrite FILE.")
 def record(
     source: str,

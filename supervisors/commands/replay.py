@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import TextIO
 
 import click
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from quietmaker.coinbase.recordings import CoinbaseFrames
 from quietmaker.core.units import Instant, Nanos, seconds
-from quietmaker.errors import SourceError
+from quietmaker.errors import QuietmakerError, SourceError
 from quietmaker.exchange.latency import Latency
 from quietmaker.market.sources import SYNTHETIC, open_source, report_of
 from quietmaker.market.synthetic import SyntheticMarket
@@ -28,6 +29,7 @@ from quietmaker.settings import Settings
 from supervisors import build
 from supervisors.commands.options import (
     config_options,
+    duration_option,
     json_option,
     load_settings,
     say,
@@ -55,13 +57,7 @@ from supervisors.commands.options import (
     metavar="RULE",
     help="Switch one gate or exit rule off. Can be repeated.",
 )
-@click.option(
-    "--duration",
-    type=float,
-    default=3600.0,
-    show_default=True,
-    help="Seconds of a synthetic market.",
-)
+@duration_option
 @click.option(
     "--one-model", is_flag=True, help="Skip the optimistic and the pessimistic fill model."
 )
@@ -92,7 +88,7 @@ def replay(
     with ExitStack() as stack:
         sink = None
         if decisions is not None:
-            out = stack.enter_context(decisions.open("w", encoding="utf-8", newline="\n"))
+            out = stack.enter_context(_opened(decisions))
             sink = DecisionWriter(out, setup.products)
         told = stack.enter_context(_progress(info.name))
         outcome = run(source, setup, models, sink=sink, progress=told)
@@ -154,6 +150,15 @@ def make_setup(settings: Settings, info: SourceInfo, without: tuple[str, ...]) -
         latency=Latency(entry=one_way, cancel=one_way, response=Nanos(0), jitter=Nanos(0)),
         seed=settings.paper.seed,
     )
+
+
+def _opened(decisions: Path) -> TextIO:
+    try:
+        return decisions.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise QuietmakerError(
+            f"{decisions}: cannot be written ({error.strerror}); name a file that can with --decisions"
+        ) from error
 
 
 def _issues(source: MarketSource) -> Mapping[str, int]:

@@ -130,3 +130,19 @@ def test_a_recorded_synthetic_market_replays_from_its_file(tmp_path: Path) -> No
     assert replayed(path, "--one-model")["source"]["kind"] == "parquet"
     again = quietmaker("record", "synthetic", path)
     assert again.returncode == 6
+
+
+def test_decisions_that_cannot_be_written_are_an_error_with_a_remedy(tmp_path: Path) -> None:
+    done = quietmaker("replay", "synthetic", "--decisions", tmp_path / "absent/decisions")
+    assert done.returncode == 1
+    assert "absent/decisions: cannot be written (No such file or directory); name a" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["replay", "record"])
+@pytest.mark.parametrize("duration", ["0", "-1", "nan", "inf"])
+def test_a_duration_that_is_none_is_refused(tmp_path: Path, command: str, duration: str) -> None:
+    more = [tmp_path / "market.parquet"] if command == "record" else []
+    done = quietmaker(command, "synthetic", *more, "--duration", duration)
+    assert done.returncode == 2
+    assert "Invalid value for '--duration'" in done.stderr
