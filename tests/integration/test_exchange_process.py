@@ -183,7 +183,7 @@ def test_the_recorded_catalogue_and_market_are_served_together(tmp_path: Path) -
     if not recording.exists():
         pytest.skip(f"no {DATA}")
     args = ("--catalogue", str(catalogue), "--set", f"paper.market={recording}", "--loop")
-    with running(tmp_path, *args) as exchange:
+    with running(tmp_path, *args, "--private-rate", "0") as exchange:  # it is asked without a pause
         _, listed = exchange.ask("GET", "/products")
         assert listed["num_products"] == 920
 
