@@ -7,7 +7,6 @@ next. A refused exit is tried again, later and further, and never given up.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import Enum
 from typing import Final
 
@@ -19,6 +18,7 @@ from quietmaker.core.commands import (
     SubmitOrder,
 )
 from quietmaker.core.entry_desk import CANCEL_RETRY, cancel
+from quietmaker.core.exit_levels import compute_levels
 from quietmaker.core.exits import (
     Exit,
     Levels,
@@ -30,7 +30,6 @@ from quietmaker.core.exits import (
     reach,
     remember,
 )
-from quietmaker.core.fees import FeeRates, break_even
 from quietmaker.core.orders import (
     ExitReason,
     Intent,
@@ -42,15 +41,12 @@ from quietmaker.core.orders import (
 from quietmaker.core.state import State
 from quietmaker.core.units import (
     NEVER,
-    PPB,
-    ROUNDED,
     SECOND,
     Instant,
     Lots,
     Rate,
     Side,
     Ticks,
-    times,
 )
 
 ASKS_BEFORE_ALERT: Final = 3
@@ -381,48 +377,6 @@ class ExitDesk:
         if order is not None and order.state is _CANCEL_PENDING:
             due = _sooner(order.sent_at + CANCEL_RETRY, now, due)
         return due
-
-
-def compute_levels(state: State, entry: Side) -> Levels:
-    """Return the prices that the exits of the held position turn on."""
-    position, exits = state.position, state.params.exits
-    rates = state.exit_fees or _paid(state)
-    distance = max(exits.stop_loss, 2 * rates.taker)
-    if entry is _BUY:
-        stop = position.cost * (PPB - distance) // (position.lots * PPB)
-    else:
-        stop = -(-position.cost * (PPB + distance) // (position.lots * PPB))
-    take, trail = exits.take_profit, exits.trailing_activation
-    return Levels(
-        entry=entry,
-        sign=entry.sign,
-        break_even=_leave_with(state, entry, rates, Rate(0)),
-        target=_leave_with(state, entry, rates, exits.min_profit),
-        stop=stop,
-        profit=None if take is None else _leave_with(state, entry, rates, take),
-        trail_from=None if trail is None else _leave_with(state, entry, rates, trail),
-    )
-
-
-def _leave_with(state: State, entry: Side, rates: FeeRates, profit: Rate) -> int:
-    position = state.position
-    return break_even(
-        state.product,
-        entry=entry,
-        cost=position.cost,
-        fees=position.fees,
-        lots=position.lots,
-        exit_fee=rates.maker,
-        profit=profit,
-    )
-
-
-def _paid(state: State) -> FeeRates:
-    """Return the rate that the entry paid, rounded up, for both sides: the only one that is known."""
-    cost = state.product.notional(state.position.cost, 1)
-    paid = ROUNDED.divide(times(state.position.fees, Decimal(PPB)), cost)
-    rate = Rate(int(paid) + 1)
-    return FeeRates(maker=rate, taker=rate)
 
 
 def _sooner(moment: int, now: int, due: int) -> int:

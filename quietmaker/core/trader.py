@@ -9,24 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final, assert_never
+from typing import Final
 
 from quietmaker.core import quiet
 from quietmaker.core.candles import next_boundary
-from quietmaker.core.commands import Alert, AlertKind, CancelReason, Command, RoundTrip
+from quietmaker.core.commands import Alert, AlertKind, CancelReason, Command
 from quietmaker.core.entry_desk import EntryDesk, cancel
 from quietmaker.core.events import (
-    CandlesLoaded,
-    DataLost,
-    EligibilityChanged,
-    ExposureChanged,
-    FeesChanged,
-    FundsChanged,
-    ModeChanged,
     OrderFilled,
     OrderMoved,
-    ParamsChanged,
-    ProductChanged,
     Recovered,
     Tick,
     TouchChanged,
@@ -34,9 +25,9 @@ from quietmaker.core.events import (
     TraderEvent,
 )
 from quietmaker.core.exit_desk import ExitDesk
+from quietmaker.core.learning import learn
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import (
-    ExitReason,
     Fill,
     IllegalMove,
     Move,
@@ -46,22 +37,19 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.params import TraderParams
-from quietmaker.core.positions import Closed, Position, TradeMemory
+from quietmaker.core.positions import Position, TradeMemory
 from quietmaker.core.product import Product
-from quietmaker.core.rounds import RoundTripBuilder
 from quietmaker.core.state import State, tick_lots
+from quietmaker.core.trips import DAY, RoundTrips
 from quietmaker.core.units import (
-    SECOND,
     ZERO,
     Instant,
     Liquidity,
     Lots,
     Side,
-    minus,
 )
 
 NOTHING: Final[tuple[Command, ...]] = ()
-DAY: Final = 86_400 * SECOND
 
 _OPEN: Final = OrderState.OPEN
 _EXIT: Final = Purpose.EXIT
@@ -99,10 +87,9 @@ class Trader:
         "_bid_high",
         "_bid_low",
         "_candles",
-        "_closer",
-        "_round",
         "_stopping",
         "_trades",
+        "_trips",
         "_unboxed",
         "boxed",
         "entries",
@@ -118,8 +105,7 @@ class Trader:
         self.exits = ExitDesk(self.state)
         self.boxed = True
         self._candles = self.state.candles
-        self._round: RoundTripBuilder | None = None
-        self._closer: tuple[str, ExitReason] = ("", ExitReason.PAIRED)
+        self._trips = RoundTrips(self.state, self.exits)
         self._trades = TradeMemory()
         self._stopping = False
         self._bid_low, self._bid_high, self._ask_low, self._ask_high = 1, 0, 1, 0
@@ -173,10 +159,13 @@ class Trader:
                 return self.on_moved(
                     event.now, event.client_id, event.move, event.reason, event.filled
                 )
+            case Recovered():
+                self._advance(event.now)
+                self._recover(event)
             case _:
                 self._advance(event.now)
-                self._learn(event)
-                return self._decide()
+                learn(event, self.state, self.entries, self.exits)
+        return self._decide()
 
     def stop(self, now: Instant) -> Sequence[Command]:
         """Cancel everything for a shutdown; no order is sent any more."""
@@ -199,51 +188,7 @@ class Trader:
 
     def open_result(self) -> Decimal:
         """Return the net result of what was closed of the round trip that is still open, in quote."""
-        return ZERO if self._round is None else self._round.sums.net(self.state.product)
-
-    def _learn(
-        self,
-        event: CandlesLoaded
-        | DataLost
-        | FeesChanged
-        | ProductChanged
-        | FundsChanged
-        | ParamsChanged
-        | EligibilityChanged
-        | ModeChanged
-        | ExposureChanged
-        | Recovered,
-    ) -> None:
-        state = self.state
-        match event:
-            case CandlesLoaded(candles=candles):
-                for bar in candles:
-                    state.candles.load(bar)
-            case DataLost(reason=reason):
-                state.stale = reason
-            case FeesChanged(fees=fees):
-                state.fees = fees
-                state.exit_fees = fees or state.exit_fees
-                self.exits.on_position()
-            case ProductChanged(product=product):
-                state.configure(product, state.params)
-            case FundsChanged(quote=quote, base=base):
-                state.funds = None if quote is None else tick_lots(state.product, quote)
-                state.inventory = base
-            case ParamsChanged(params=params):
-                state.configure(state.product, params)
-                self.entries.configure()
-                self.exits.configure()
-            case EligibilityChanged(rule=rule):
-                state.verdict_known, state.excluded = True, rule
-            case ModeChanged(mode=mode):
-                state.mode = mode
-            case ExposureChanged(others=others):
-                state.others = tick_lots(state.product, others)
-            case Recovered():
-                self._recover(event)
-            case _:
-                assert_never(event)
+        return self._trips.open_result()
 
     def _recover(self, event: Recovered) -> None:
         """Adopt the orders and lots that the ledger and the exchange agree on."""
@@ -264,7 +209,7 @@ class Trader:
             first = next(
                 (lot for lot in event.lots if lot.order == event.round_trip), event.lots[0]
             )
-            self._begin_round(event.round_trip or first.order, first.at)
+            self._trips.begin(event.round_trip or first.order, first.at)
             self.exits.reason = event.reason
         state.recovered = True
 
@@ -330,7 +275,7 @@ class Trader:
         if order is self.exits.order:
             self.exits.on_ended(order)
             self.exits.order = None
-        self._close_round(out)
+        self._trips.close(out)
 
     # --- fills ----------------------------------------------------------------------------------
 
@@ -365,30 +310,16 @@ class Trader:
         closed = position.apply(fill, state.bid + state.ask)
         self._spend(fill)
         if closed:
-            self._count(closed, fill)
+            self._trips.count(closed, fill)
         after = position.entry
         if after is fill.side:
             state.last_fill = state.now
             if closed:
-                self._close_round(out, flipped=True)
-            if before is not after or self._round is None:
-                self._begin_round(fill.client_id, fill.at)
+                self._trips.close(out, flipped=True)
+            if before is not after or not self._trips.open:
+                self._trips.begin(fill.client_id, fill.at)
         self.exits.on_position()
-        self._close_round(out)
-
-    def _count(self, closed: tuple[Closed, ...], fill: Fill) -> None:
-        """Count closed units into their round trip; dust of an earlier one that goes is one of its own."""
-        if self._round is None:
-            first = closed[0].lot
-            self._round = RoundTripBuilder(round_trip=first.order, opened_at=first.at)
-        self._round.add(closed)
-        order = self.state.orders.get(fill.client_id)
-        reason = self.exits.reason if order is None else order.intent.exit_reason
-        self._closer = (fill.client_id, reason or ExitReason.PAIRED)
-
-    def _begin_round(self, round_trip: str, at: Instant) -> None:
-        self._round = RoundTripBuilder(round_trip=round_trip, opened_at=at)
-        self.exits.begin(round_trip, at)
+        self._trips.close(out)
 
     def _spend(self, fill: Fill) -> None:
         """Move what entries may use by what a fill took or gave."""
@@ -404,42 +335,6 @@ class Trader:
             state.inventory = Lots(state.inventory - fill.size)
         elif state.inventory is not None and fill.side is _BUY and not own:
             state.inventory = Lots(state.inventory + fill.size)
-
-    def _close_round(self, out: list[Command], *, flipped: bool = False) -> None:
-        """Finish the round trip once the position is flat, or is dust that nothing will join."""
-        builder, state = self._round, self.state
-        if builder is None or not builder.lots:
-            return
-        left = 0 if flipped else state.position.lots
-        if left and not self._only_dust():
-            return
-        closing_order, reason = self._closer
-        record = builder.finish(
-            state.product,
-            reason=reason,
-            closing_order=closing_order,
-            strategy_tag=state.params.strategy_tag,
-            config_sha=state.params.config_sha,
-            dust=left,
-        )
-        self._round = None
-        self._book(record)
-        out.append(record)
-        self.exits.forget()
-
-    def _only_dust(self) -> bool:
-        """Return whether what is left is below the exchange's minimum and no order will change it."""
-        state = self.state
-        if any(order.leaves for order in state.orders.values()):
-            return False
-        entry = state.position.entry
-        return entry is not None and self.exits.is_dust(max(1, state.exit_price_now(entry)))
-
-    def _book(self, record: RoundTrip) -> None:
-        """Add a result to its day's loss; a gain lessens it."""
-        state = self.state
-        if record.closed_at // DAY >= state.day:
-            state.lost_today = minus(state.lost_today, record.net)
 
     # --- deciding -------------------------------------------------------------------------------
 

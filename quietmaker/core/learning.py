@@ -1,0 +1,64 @@
+"""What a trader is told of its surroundings, taken into the facts: candles, fees, funds, rules, modes."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from quietmaker.core.entry_desk import EntryDesk
+from quietmaker.core.events import (
+    CandlesLoaded,
+    DataLost,
+    EligibilityChanged,
+    ExposureChanged,
+    FeesChanged,
+    FundsChanged,
+    ModeChanged,
+    ParamsChanged,
+    ProductChanged,
+)
+from quietmaker.core.exit_desk import ExitDesk
+from quietmaker.core.state import State, tick_lots
+
+
+def learn(
+    event: CandlesLoaded
+    | DataLost
+    | FeesChanged
+    | ProductChanged
+    | FundsChanged
+    | ParamsChanged
+    | EligibilityChanged
+    | ModeChanged
+    | ExposureChanged,
+    state: State,
+    entries: EntryDesk,
+    exits: ExitDesk,
+) -> None:
+    """Take a fact; a decision should follow."""
+    match event:
+        case CandlesLoaded(candles=candles):
+            for bar in candles:
+                state.candles.load(bar)
+        case DataLost(reason=reason):
+            state.stale = reason
+        case FeesChanged(fees=fees):
+            state.fees = fees
+            state.exit_fees = fees or state.exit_fees
+            exits.on_position()
+        case ProductChanged(product=product):
+            state.configure(product, state.params)
+        case FundsChanged(quote=quote, base=base):
+            state.funds = None if quote is None else tick_lots(state.product, quote)
+            state.inventory = base
+        case ParamsChanged(params=params):
+            state.configure(state.product, params)
+            entries.configure()
+            exits.configure()
+        case EligibilityChanged(rule=rule):
+            state.verdict_known, state.excluded = True, rule
+        case ModeChanged(mode=mode):
+            state.mode = mode
+        case ExposureChanged(others=others):
+            state.others = tick_lots(state.product, others)
+        case _:
+            assert_never(event)
