@@ -29,6 +29,10 @@ STOP_WITHIN = 3.0
 """Seconds that our own paper exchange may take to end."""
 
 
+class StopAsked(Exception):  # noqa: N818 - nothing failed
+    """A stop was asked for while everything was being opened; what was open is closed again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """What was chosen, and where it came from.
@@ -37,6 +41,7 @@ class Chosen:
         config_file: the settings were read from it.
         overrides: `section.key=value` of the command line, which came on top.
         tell: takes notes for people.
+        stopping: whether a stop was asked for: opening is not gone on with.
     """
 
     settings: Settings
@@ -46,6 +51,7 @@ class Chosen:
     clock: SystemClock
     metrics: Metrics
     tell: Callable[[str], None]
+    stopping: Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -77,6 +83,7 @@ def open_run(chosen: Chosen) -> Opened:
 
     Raises:
         QuietmakerError: if something cannot be opened; what was opened is closed again.
+        StopAsked: if a stop was asked for before our own paper exchange was up; the same.
     """
     settings = chosen.settings
     if settings.mode == "live":
@@ -124,10 +131,14 @@ def _on_our_own(chosen: Chosen) -> Opened:
             session=f"p{run}",
             env=os.environ,
         )
-        connection = _connect(chosen, *server.await_up())
+        found = server.await_up(chosen.stopping)
+        if found is None:
+            books.ledger.end_run(run, at=chosen.clock.now(), reason="stopped while starting")
+            raise StopAsked
+        connection = _connect(chosen, *found)
     except BaseException:
         if server is not None:
-            server.stop(STOP_WITHIN)
+            server.stop(0)  # no order was sent to it
         books.close()
         raise
     return Opened(

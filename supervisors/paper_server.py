@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -90,8 +90,11 @@ class PaperServer:
         )
         return cls(process, home, log)
 
-    def await_up(self) -> tuple[Endpoints, ApiKey]:
-        """Return where it answers, and a key of its account, once it does.
+    def await_up(self, unwanted: Callable[[], bool]) -> tuple[Endpoints, ApiKey] | None:
+        """Return where it answers, and a key of its account, once it does; None if nobody waits any more.
+
+        Args:
+            unwanted: whether the wait can end.
 
         Raises:
             QuietmakerError: if it ends, or takes too long; names its log.
@@ -99,6 +102,8 @@ class PaperServer:
         deadline = time.monotonic() + UP_WITHIN
         where = f"its log is {self._home.logs / LOG}"
         while time.monotonic() < deadline:
+            if unwanted():
+                return None
             if (code := self._process.poll()) is not None:
                 raise QuietmakerError(
                     f"the paper exchange ended with {code}: {self._last_words()}; {where}"

@@ -27,9 +27,9 @@ from supervisors import build, credentials
 from supervisors.clock import SystemClock
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.home import Home
-from supervisors.opening import Chosen
+from supervisors.opening import Chosen, StopAsked
 from supervisors.plan import plan
-from supervisors.process import Process
+from supervisors.process import Process, Stop
 from supervisors.screen import render
 
 REFRESHES: Final = 2
@@ -73,6 +73,7 @@ def run(
     check_deliberate(settings, config_file, live=live)
     home, clock, revision = Home.from_env(os.environ), SystemClock(), build.revision(os.environ)
     metrics = Metrics(version=build.version(), revision=revision, mode=settings.mode, now=clock.now)
+    stop = Stop()
     chosen = Chosen(
         settings=settings,
         config_file=config_file,
@@ -81,9 +82,10 @@ def run(
         clock=clock,
         metrics=metrics,
         tell=say,
+        stopping=lambda: stop.count > 0,
     )
     with home.claim():
-        return _run(Process(chosen=chosen, revision=revision))
+        return _run(Process(chosen=chosen, revision=revision, stop=stop))
 
 
 def check_deliberate(settings: Settings, config_file: Path, *, live: bool) -> None:
@@ -122,7 +124,11 @@ def _run(process: Process) -> int:
             home=str(process.chosen.home.root),
             pid=os.getpid(),
         )
-        process.open()
+        try:
+            process.open()
+        except StopAsked:
+            log.info(Event.PROCESS_STOPPED, f"{process.stop.reason}: before anything was traded")
+            return 0
         stack.callback(process.opened.close)
         for title, text in effective_plan(process):
             log.info(Event.PLAN, f"{title}: {text}")

@@ -259,6 +259,19 @@ def test_a_second_signal_ends_at_once_with_an_error(start: Any) -> None:
 
 
 @pytest.mark.skipif(not RECORDING.exists(), reason=f"the recording {RECORDING} is not there")
+def test_a_signal_while_starting_ends_it_before_anything_is_traded(start: Any) -> None:
+    run = start()
+    run.await_event("process_started")
+    code, _ = run.end()
+    assert code == 0, run.said()
+    last = run.lines[-1]
+    assert (last["event"], last["message"]) == (
+        "process_stopped",
+        "SIGTERM: before anything was traded",
+    )
+    assert not any(line["event"] == "plan" for line in run.lines)
+
+
 def test_a_recording_is_played_through_the_same_process(start: Any) -> None:
     # Slow enough that a busy machine has recovered its traders before the recording ends.
     run = start("--market", str(RECORDING), "--speed", "2")
