@@ -41,7 +41,7 @@ class OrderIds:
     def sent(self, intent: Intent) -> None:
         """Remember what was meant by a client id."""
         with self._lock:
-            self._intents[intent.client_id] = intent
+            self._intents.setdefault(intent.client_id, intent)  # a repetition means the same
             if len(self._intents) > self._most:
                 self._intents.popitem(last=False)
 

@@ -492,7 +492,8 @@ def test_an_order_is_sent_again_once_even_when_every_kept_connection_is_closed()
 def test_half_an_answer_on_a_kept_connection_is_no_reason_to_send_again() -> None:
     with rig() as r:
         warmed(r)
-        r.stub.script.extend([Raw(data=b"HTTP/1.1 200 OK\r\nContent-Le"), taken])
+        half = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
+        r.stub.script.extend([Raw(data=half), taken])
         assert isinstance(r.exchange.submit(intent()), Unknown)
         assert len(r.stub.asked("/orders")) == 2
 

@@ -296,7 +296,8 @@ class Hub:
     def _unsubscribe(self, connection: Connection, request: Unsubscribe) -> None:
         channel = request.channel
         names = self._names(channel, request.products) if request.products else ()
-        connection.unsubscribe(channel, names)
+        if names or not request.products:  # names that are all unknown are not the whole channel
+            connection.unsubscribe(channel, names)
         for (heard, name), listeners in self._heard.items():
             if heard is channel and not connection.listens(channel, name):
                 listeners.pop(connection.number, None)

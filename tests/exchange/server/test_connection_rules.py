@@ -74,6 +74,13 @@ def test_after_unsubscribing_from_all_the_acknowledgement_is_empty() -> None:
     assert none["events"] == [{"subscriptions": {}}]
 
 
+def test_unsubscribing_from_an_unknown_product_changes_nothing() -> None:
+    client = Rig().client()
+    client.subscribe("level2", SYMBOL)
+    (ack,) = client.send(type="unsubscribe", channel="level2", product_ids=["NO-SUCH"])
+    assert ack["events"] == [{"subscriptions": {"level2": [SYMBOL]}}]
+
+
 def test_nothing_more_is_told_after_unsubscribing() -> None:
     rig = Rig()
     client = rig.client()
