@@ -51,7 +51,7 @@ from quietmaker.core.events import (
 )
 from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import SECOND, ZERO, Instant, Nanos, Side
+from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Nanos, Side
 from quietmaker.ports import Clock, FillMarked
 from quietmaker.telemetry.events import EXIT_PHRASES, Event
 from quietmaker.telemetry.logs import Log
@@ -355,7 +355,8 @@ class TraderActor(BaseActor[TraderMessage]):
         held = (trip.closed_at - trip.opened_at) / SECOND
         self._log.info(
             Event.ROUND_TRIP_CLOSED,
-            f"{EXIT_PHRASES[trip.exit_reason]}: net {trip.net:f} after {trip.fees:f} fees, {held:.1f} s held",
+            f"{EXIT_PHRASES[trip.exit_reason]}: net {EXACT.normalize(trip.net):f} after "
+            f"{EXACT.normalize(trip.fees):f} fees, {held:.1f} s held",
             reason=trip.exit_reason,
             net=trip.net,
             fees=trip.fees,

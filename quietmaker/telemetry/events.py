@@ -24,8 +24,6 @@ class Event(Enum):
     ACTOR_RESTARTED = "actor_restarted"
     BRANCH_GAVE_UP = "branch_gave_up"
     DEAD_LETTER = "dead_letter"
-    SYMBOL_ADDED = "symbol_added"
-    SYMBOL_REMOVED = "symbol_removed"
     MARKET_DATA_LOST = "market_data_lost"
     MARKET_DATA_RESUMED = "market_data_resumed"
     STREAM_LOST = "stream_lost"
@@ -67,8 +65,6 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.ACTOR_RESTARTED: "the supervisor restarted an actor",
         Event.BRANCH_GAVE_UP: "a branch was restarted too often; the process ends",
         Event.DEAD_LETTER: "a message could not be delivered",
-        Event.SYMBOL_ADDED: "a symbol is traded from now on",
-        Event.SYMBOL_REMOVED: "a symbol is traded no more",
         Event.MARKET_DATA_LOST: "a book cannot be trusted",
         Event.MARKET_DATA_RESUMED: "a book can be trusted again",
         Event.STREAM_LOST: "a WebSocket was lost or could not be made; it is tried again",

@@ -124,6 +124,13 @@ def _run(process: Process) -> int:
             home=str(process.chosen.home.root),
             pid=os.getpid(),
         )
+        log.info(
+            Event.CONFIG_LOADED,
+            f"{process.chosen.config_file}, {settings.sha256[:12]}",
+            files=tuple(str(each) for each in settings.files),
+        )
+        for notice in settings.notices:
+            log.warning(Event.CONFIG_NOTICE, notice)
         try:
             process.open()
         except StopAsked:

@@ -155,6 +155,7 @@ def test_a_run_trades_answers_and_ends_with_nothing_left_behind(start: Any) -> N
     run.await_event("process_ready")
     assert time.monotonic() - run.began < 30
     plan = run.said()
+    assert [line["event"] for line in run.lines][:2] == ["process_started", "config_loaded"]
     assert "mode: PAPER" in plan
     assert "= 0.505 %" in plan
     assert "fill model bias: probabilistic" in plan
