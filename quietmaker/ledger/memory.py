@@ -20,7 +20,7 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.product import Product
-from quietmaker.core.units import Instant, Lots, Nanos
+from quietmaker.core.units import Instant, Lots, Nanos, Side
 from quietmaker.errors import FactsRefused, LedgerError, LedgerUnavailable, WrongLedgerMode
 from quietmaker.ledger.books import StoredFill, rebuild
 from quietmaker.ledger.standing import Standing, at_recovery, fold
@@ -66,6 +66,7 @@ class MemoryLedger:
         self.refused: list[LedgerFact] = []
         self._mode = mode
         self._standings: dict[str, Standing] = {}
+        self._seen: set[OrderFact | Alert | tuple[str, Side, Instant]] = set()
         self._mutex = threading.RLock()
 
     def begin_run(self, *, mode: str, config_sha: str, version: str, at: Instant) -> int:
@@ -193,18 +194,24 @@ class MemoryLedger:
             case RoundTrip():
                 return self._store_trip(fact)
             case HoldChanged():
-                if not any(_same_hold(hold, fact) for hold in self.holds):
+                if self._is_new((fact.symbol, fact.side, fact.now)):
                     self.holds.append(fact)
                 return ""
             case Alert():
-                if fact not in self.alerts:
+                if self._is_new(fact):
                     self.alerts.append(fact)
                 return ""
+
+    def _is_new(self, identity: OrderFact | Alert | tuple[str, Side, Instant]) -> bool:
+        """Return whether this was not stored before, without looking through everything that was."""
+        known = identity in self._seen
+        self._seen.add(identity)
+        return not known
 
     def _store_event(self, fact: OrderFact) -> str:
         if fact.client_id not in self.intents:
             return _UNKNOWN_ORDER
-        if fact in self.events:
+        if not self._is_new(fact):
             return ""
         self.events.append(fact)
         self._standings[fact.client_id] = fold(
@@ -286,7 +293,3 @@ def _settled(order: Working) -> bool:
     return order.filled >= order.intent.size or (
         order.state in TERMINAL and order.filled >= (order.final or 0)
     )
-
-
-def _same_hold(one: HoldChanged, other: HoldChanged) -> bool:
-    return (one.symbol, one.side, one.now) == (other.symbol, other.side, other.now)
