@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -87,21 +87,8 @@ class Connection:
         self._settings, self._endpoints, self._clock = settings, endpoints, clock
         self._signer = Signer(key, clock)
         self._metrics = metrics
-        requests = settings.exchange.requests
-        self._exchange = CoinbaseExchange(
-            url=endpoints.rest,
-            ca_file=endpoints.ca_file,
-            signer=self._signer,
-            id_prefix=OURS,
-            timeouts=Timeouts(
-                connect=seconds(requests.connect_timeout_seconds),
-                read=seconds(requests.read_timeout_seconds),
-            ),
-            limits=rate_limits(settings),
-            clock=clock,
-            watch=RequestsWatch(metrics),
-            pause=time.sleep,
-            jitter=random.random,
+        self._exchange = make_exchange(
+            settings, endpoints, self._signer, clock=clock, metrics=metrics
         )
         try:
             check_permissions(self._exchange, key)
@@ -114,18 +101,14 @@ class Connection:
         """Return the link for the products that are traded."""
         self._exchange.serve(products)
         endpoints, exchange = self._endpoints, self._exchange
-        times = stream_times(self._settings)
-        watch = StreamsWatch(self._metrics, now=self._clock.now)
-        market = CoinbaseMarketStream(
-            url=endpoints.market,
-            products=products,
-            aliases=exchange.aliases,
+        market = make_market_stream(
+            self._settings,
+            endpoints,
+            products,
+            exchange.aliases,
             token=self._signer.socket,
             clock=self._clock,
-            times=times,
-            watch=watch,
-            random=random.Random(),
-            ca_file=endpoints.ca_file,
+            metrics=self._metrics,
         )
         user = CoinbaseUserStream(
             url=endpoints.user,
@@ -134,8 +117,8 @@ class Connection:
             fills_of=exchange.fills_of,
             learn=exchange.learn,
             clock=self._clock,
-            times=times,
-            watch=watch,
+            times=stream_times(self._settings),
+            watch=StreamsWatch(self._metrics, now=self._clock.now),
             random=random.Random(),
             ca_file=endpoints.ca_file,
         )
@@ -150,6 +133,57 @@ class Connection:
     def close(self) -> None:
         """Close the connections."""
         self._exchange.close()
+
+
+def make_exchange(
+    settings: Settings,
+    endpoints: Endpoints,
+    signer: Signer | None,
+    *,
+    clock: Clock,
+    metrics: Metrics,
+) -> CoinbaseExchange:
+    """Return the adapter of an exchange, as configured; without a signer only public questions answer."""
+    requests = settings.exchange.requests
+    return CoinbaseExchange(
+        url=endpoints.rest,
+        ca_file=endpoints.ca_file,
+        signer=signer,
+        id_prefix=OURS,
+        timeouts=Timeouts(
+            connect=seconds(requests.connect_timeout_seconds),
+            read=seconds(requests.read_timeout_seconds),
+        ),
+        limits=rate_limits(settings),
+        clock=clock,
+        watch=RequestsWatch(metrics),
+        pause=time.sleep,
+        jitter=random.random,
+    )
+
+
+def make_market_stream(
+    settings: Settings,
+    endpoints: Endpoints,
+    products: Mapping[str, Product],
+    aliases: Mapping[str, str],
+    *,
+    token: Callable[[], str] | None,
+    clock: Clock,
+    metrics: Metrics,
+) -> CoinbaseMarketStream:
+    """Return the market stream of an exchange, as configured; public without a token."""
+    return CoinbaseMarketStream(
+        url=endpoints.market,
+        products=products,
+        aliases=aliases,
+        token=token,
+        clock=clock,
+        times=stream_times(settings),
+        watch=StreamsWatch(metrics, now=clock.now),
+        random=random.Random(),
+        ca_file=endpoints.ca_file,
+    )
 
 
 def stream_times(settings: Settings) -> SocketTimes:

@@ -6,25 +6,17 @@ whoever plays the market takes them where it likes. No key is used, and nothing 
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
-from quietmaker.coinbase.exchange import CoinbaseExchange
-from quietmaker.coinbase.market_stream import CoinbaseMarketStream
-from quietmaker.coinbase.origin import Timeouts
 from quietmaker.core.market import MarketEvent
 from quietmaker.core.product import Product
-from quietmaker.core.units import seconds
 from quietmaker.market.manual import ManualMarket
 from quietmaker.ports import Clock
 from quietmaker.settings import Settings
 from quietmaker.telemetry.metrics import Metrics
 from supervisors import build
-from supervisors.link import rate_limits, stream_times
-from supervisors.watch import RequestsWatch, StreamsWatch
+from supervisors.link import live_endpoints, make_exchange, make_market_stream
 
 LIVE: Final = "live"
 """The name of this market in `paper.market`."""
@@ -40,42 +32,24 @@ class LiveMarket:
             InvalidSettings: if a symbol is named that Coinbase does not have.
             WireError: if it cannot be asked.
         """
-        address = settings.exchange.address
-        ca_file = None if address.ca_file is None else Path(address.ca_file)
-        requests = settings.exchange.requests
+        endpoints = live_endpoints(settings)
         # Its numbers are those of the exchange's process, which exposes none: the log has what matters.
         metrics = Metrics(version=build.version(), revision="", mode="paper", now=clock.now)
-        exchange = CoinbaseExchange(
-            url=address.rest,
-            ca_file=ca_file,
-            signer=None,
-            id_prefix="",
-            timeouts=Timeouts(
-                connect=seconds(requests.connect_timeout_seconds),
-                read=seconds(requests.read_timeout_seconds),
-            ),
-            limits=rate_limits(settings),
-            clock=clock,
-            watch=RequestsWatch(metrics),
-            pause=time.sleep,
-            jitter=random.random,
-        )
+        exchange = make_exchange(settings, endpoints, None, clock=clock, metrics=metrics)
         try:
             offered = exchange.products()
         finally:
             exchange.close()
         self.products: Mapping[str, Product] = {s: offered[s] for s in settings.select(offered)}
         self.source = ManualMarket(self.products)
-        self._stream = CoinbaseMarketStream(
-            url=address.market,
-            products=self.products,
-            aliases=exchange.aliases,
+        self._stream = make_market_stream(
+            settings,
+            endpoints,
+            self.products,
+            exchange.aliases,
             token=None,
             clock=clock,
-            times=stream_times(settings),
-            watch=StreamsWatch(metrics, now=clock.now),
-            random=random.Random(),
-            ca_file=ca_file,
+            metrics=metrics,
         )
 
     def start(self, tell: Callable[[MarketEvent], None]) -> None:
