@@ -96,7 +96,8 @@ class Supervisor:
         self._history = History()
         self._lives: dict[str, _Life] = {}
         self._down: dict[str, Nanos] = {}
-        self._reports: queue.SimpleQueue[Failure | None] = queue.SimpleQueue()
+        # Not a SimpleQueue: a signal handler that outlasts the time-out makes its `get` wait for ever.
+        self._reports: queue.Queue[Failure | None] = queue.Queue()
         self._log = Log("supervisor")
 
     # --- from any thread ------------------------------------------------------------------------
@@ -106,7 +107,7 @@ class Supervisor:
         self._reports.put(failure)
 
     def wake(self) -> None:
-        """Let `step` return soon. Safe in a signal handler."""
+        """Let `step` return soon."""
         self._reports.put(None)
 
     def depths(self) -> dict[str, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -272,3 +274,23 @@ def test_the_tree_and_the_actors_must_agree() -> None:
             dead=DeadLetters(),
             metrics=Metrics(version="t", revision="t", mode="paper", now=lambda: Instant(0)),
         )
+
+
+def test_a_signal_handler_that_outlasts_a_step_does_not_hold_the_supervisor_up() -> None:
+    # The dump of all stacks takes longer than a step; the stop that follows must still be seen.
+    rig, rescued = Rig(), threading.Event()
+
+    def rescue() -> None:
+        rescued.set()
+        rig.supervisor.report(Failure(name="feed", urn="of nobody", error=ValueError()))
+
+    before = signal.signal(signal.SIGUSR2, lambda *_: threading.Event().wait(0.3))
+    late = threading.Timer(WAIT, rescue)
+    try:
+        threading.Timer(0.05, os.kill, args=(os.getpid(), signal.SIGUSR2)).start()
+        late.start()
+        rig.supervisor.step(0.1)
+        assert not rescued.is_set()
+    finally:
+        late.cancel()
+        signal.signal(signal.SIGUSR2, before)
