@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar, assert_never
@@ -214,14 +214,7 @@ class OrderGateway(BaseActor[GatewayMessage]):
         fault = door.fault(intent, self._links.products[intent.symbol])
         if fault is None:
             return False
-        self._log.error(
-            Event.ORDER_REJECTED,
-            f"{intent.client_id} is not sent: {fault}",
-            symbol=intent.symbol,
-            client_order_id=intent.client_id,
-            reason=DOOR,
-        )
-        self._refuse(intent, f"{DOOR}: {fault}", stored=False)
+        self._not_sent(self._log.error, intent, DOOR, fault, fault)
         return True
 
     def _over_budget(self, intent: Intent) -> bool:
@@ -230,15 +223,22 @@ class OrderGateway(BaseActor[GatewayMessage]):
         if intent.purpose is Purpose.EXIT or budget.take():
             return False
         limit = f"{budget.per_minute} a minute (exchange.requests.entries_per_minute)"
-        self._log.warning(
+        text = f"the account has sent {limit}"
+        self._not_sent(self._log.warning, intent, CHURN_BUDGET, text, limit)
+        return True
+
+    def _not_sent(
+        self, say: Callable[..., None], intent: Intent, reason: str, text: str, detail: str
+    ) -> None:
+        """Say why an order stays here, and refuse it before anything of it is stored."""
+        say(
             Event.ORDER_REJECTED,
-            f"{intent.client_id} is not sent: the account has sent {limit}",
+            f"{intent.client_id} is not sent: {text}",
             symbol=intent.symbol,
             client_order_id=intent.client_id,
-            reason=CHURN_BUDGET,
+            reason=reason,
         )
-        self._refuse(intent, f"{CHURN_BUDGET}: {limit}", stored=False)
-        return True
+        self._refuse(intent, f"{reason}: {detail}", stored=False)
 
     def _write(self, intent: Intent) -> float | None:
         """Make the intent durable; return the seconds it took. None, and refused, when it cannot be."""
