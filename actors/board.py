@@ -39,6 +39,7 @@ class SymbolView:
         cost: what they cost, in quote; 0 when flat.
         opened_at: first fill of the open position.
         exit: (price, size left, state, reason) of the working exit order.
+        unprotected: whether units beyond dust are held that no exit order covers or is being changed for.
         exposure: position and entry orders at their prices, in quote.
         break_even: price at which a maker exit loses nothing.
         unrealized: what leaving now as maker would earn after fees, in quote.
@@ -60,6 +61,7 @@ class SymbolView:
     cost: Decimal
     opened_at: Instant | None
     exit: tuple[Decimal, Decimal, str, str] | None
+    unprotected: bool
     exposure: Decimal
     break_even: Decimal | None
     unrealized: Decimal | None

@@ -122,6 +122,7 @@ def _line(view: SymbolView, result: Results, now: Instant) -> Document:
         "break_even": _text(view.break_even),
         "unrealized": _text(view.unrealized),
         "exit": exit_order,
+        "unprotected": view.unprotected,
         "round_trips": result.trips,
         "wins": result.wins,
         "net": _text(result.net),

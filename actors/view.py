@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Final
 
 from actors.board import SideView, SymbolView
+from quietmaker.core.exit_desk import Owner
 from quietmaker.core.fees import fee_on
 from quietmaker.core.rounds import unrealised
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import EXACT, ZERO, Instant, Side
 from quietmaker.telemetry.metrics import SymbolSnapshot
+
+_UNPROTECTED: Final = frozenset({Owner.NOBODY, Owner.PLACING})
 
 
 def view_of(core: Trader, *, details: dict[Side, str], book_at: Instant | None) -> SymbolView:
@@ -44,6 +48,7 @@ def view_of(core: Trader, *, details: dict[Side, str], book_at: Instant | None) 
         cost=product.notional(position.cost, 1),
         opened_at=position.opened_at,
         exit=_exit(core),
+        unprotected=any(each.owner in _UNPROTECTED for each in core.exits.ownership()),
         exposure=product.notional(position.cost + reserved, 1),
         break_even=product.price(levels.break_even) if levels is not None else None,
         unrealized=_unrealized(core) if known else None,
@@ -121,6 +126,7 @@ def _snapshot(view: SymbolView) -> SymbolSnapshot:
         open_bids=_count(view, Side.BUY),
         open_asks=_count(view, Side.SELL),
         oldest_position=view.opened_at,
+        unprotected=view.unprotected,
         book=view.book_at,
     )
 

@@ -27,6 +27,7 @@ class SymbolSnapshot:
         unrealized: what leaving now as maker would earn after fees, in quote.
         open_bids, open_asks: number of our working orders.
         oldest_position: time of the first fill of the open position.
+        unprotected: whether units are held that no exit order covers.
         book: time of the last update of the book.
     """
 
@@ -39,6 +40,7 @@ class SymbolSnapshot:
     open_bids: int
     open_asks: int
     oldest_position: Instant | None
+    unprotected: bool
     book: Instant | None
 
 
@@ -95,6 +97,10 @@ def _symbol_families(symbols: Iterable[SymbolSnapshot]) -> list[GaugeMetricFamil
     inventory = _family("inventory_usd", "Value of the open position at mid; negative for a short.")
     unrealized = _family("unrealized_pnl_usd", "What leaving now as maker would earn, after fees.")
     oldest = _family("oldest_position_timestamp_seconds", "First fill of the open position.")
+    bare = _family(
+        "position_unprotected",
+        "1 while units are held that no exit order covers; 0 when all is well.",
+    )
     book = _family("book_last_update_timestamp_seconds", "Last update of the book.")
     for one in symbols:
         _add(spread, one.spread, one.symbol)
@@ -106,9 +112,10 @@ def _symbol_families(symbols: Iterable[SymbolSnapshot]) -> list[GaugeMetricFamil
         _add(unrealized, one.unrealized, one.symbol)
         if one.oldest_position is not None:
             oldest.add_metric([one.symbol], epoch_seconds(one.oldest_position))
+        _add(bare, int(one.unprotected), one.symbol)
         if one.book is not None:
             book.add_metric([one.symbol], epoch_seconds(one.book))
-    return [spread, price, orders, inventory, unrealized, oldest, book]
+    return [spread, price, orders, inventory, unrealized, oldest, bare, book]
 
 
 def _family(name: str, about: str, *labels: str) -> GaugeMetricFamily:

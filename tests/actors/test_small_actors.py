@@ -175,6 +175,7 @@ def view(symbol: str = SYMBOL, *, held: int = 0, exposure: str = "0") -> SymbolV
         cost=ZERO,
         opened_at=None,
         exit=None,
+        unprotected=False,
         exposure=Decimal(exposure),
         break_even=None,
         unrealized=None,

@@ -2,6 +2,8 @@
 
 Nobody owned a resting quote. Every quote is followed as the market moves, is replaced when it is old, and its
 cancellation is asked for until the exchange has confirmed it.
+
+Incident P26.
 """
 
 from __future__ import annotations

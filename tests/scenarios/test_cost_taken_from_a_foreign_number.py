@@ -3,6 +3,8 @@
 The average entry price was derived from the exchange's unrealised result at another price; when it looked
 absurd, "entry = current price" was put in its place, which switched the stop off. The cost of a position is
 the cost of our own fills, whatever any other number says; and doubt never switches a protection off.
+
+Incident P25.
 """
 
 from __future__ import annotations

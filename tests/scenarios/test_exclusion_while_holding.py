@@ -2,6 +2,8 @@
 
 The list of tradable symbols was consulted for exits as well: the moment a coin left it, the position was
 sold at whatever the market paid. Eligibility may only ever decide about new entries.
+
+Incident F5.
 """
 
 from __future__ import annotations

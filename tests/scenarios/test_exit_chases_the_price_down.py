@@ -2,6 +2,8 @@
 
 A stop was a post-only limit a hair above the bid. How urgent an exit is decides what kind of order it is: an
 urgent one takes, through the touch, within a limit.
+
+Incident P9.
 """
 
 from __future__ import annotations

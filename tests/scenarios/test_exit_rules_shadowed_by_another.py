@@ -2,6 +2,8 @@
 
 Rules are independent: all are asked on every decision and the most urgent answer wins. So each of them must
 fire while every other one is switched on, in any order of their happening.
+
+Incident P19.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Each exit was sized from the free balance, which was zero because the previous exit held it; each was sent
 without waiting for the end of the one before. The size is the position of the books, and there is one exit
 in flight.
+
+Incident P6.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 TNSR-USD at $0.099 with a price increment of $0.001: one tick is one percent. $31 bought and sold at the same
 price pay 0.25 % twice. While break-even and a little more is in reach, a flat price must not end in a loss of
 fees; where it is not, there must be no entry.
+
+Incident P15.
 """
 
 from __future__ import annotations

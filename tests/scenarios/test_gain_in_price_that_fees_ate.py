@@ -2,6 +2,8 @@
 
 The exit looked at prices only, with fees written into the code. One function computes net results, from the
 fees that were paid and the rates that hold now; entry, exit and report all use it.
+
+Incidents P13, P14.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """A volatility of zero, because none was computed yet, put stops so close that trades ended in minutes.
 
 What is not known is not zero, and not "now": it is a reason not to trade, and has a name.
+
+Incident P18.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The size came from a rounded balance of a database. Sizes are whole lots, rounded down; what an entry
 reserves includes the fee that the exchange holds; what is too small to sell is kept in view as dust.
+
+Incident P10.
 """
 
 from __future__ import annotations

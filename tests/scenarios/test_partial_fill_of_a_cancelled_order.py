@@ -2,6 +2,8 @@
 
 A cancelled order was deleted with whatever it had executed, which left sells that matched nothing. What was
 executed counts, however the order ended and in whatever order that is told.
+
+Incident A7.
 """
 
 from __future__ import annotations

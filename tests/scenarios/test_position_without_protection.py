@@ -3,6 +3,8 @@
 Orphaned sell orders of earlier runs blocked every new protective order; the refusal came back in a shape
 that read as success; and a fill of a buy led to nothing at all. Every filled unit needs exactly one live
 owner, from the first partial fill on, whatever an earlier run left behind.
+
+Incident P5.
 """
 
 from __future__ import annotations

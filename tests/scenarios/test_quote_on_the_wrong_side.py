@@ -2,6 +2,8 @@
 
 A helper had the sides inverted, and a second one recomputed the price behind it. The price is decided once;
 what is sent is what was decided, inside the touch that it was decided on.
+
+Incident P12.
 """
 
 from __future__ import annotations

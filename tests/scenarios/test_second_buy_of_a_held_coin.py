@@ -2,6 +2,8 @@
 
 How much may be held is one limit in one place: it counts what is held and what rests, on every level, and a
 rest too small to sell does not count as holding.
+
+Incident P22.
 """
 
 from __future__ import annotations

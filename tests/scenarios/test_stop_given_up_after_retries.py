@@ -2,6 +2,8 @@
 
 After a few refusals an exit was put off, and in the end for ever. An exit may be put off for a moment; it is
 never given up, it grows more urgent and not less, and an answer that is good clears the record.
+
+Incident P8.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """A coin lost 6.5 % while its stop was never looked at: an open sell order ended the check early.
 
 Rules about risk are asked first and always, whatever orders exist; an order in the way is replaced.
+
+Incident P11.
 """
 
 from __future__ import annotations

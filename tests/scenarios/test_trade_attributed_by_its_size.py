@@ -2,6 +2,8 @@
 
 Who decided an order, and which entry it belongs to, is written on the order when it is decided, and stays
 on everything that follows from it.
+
+Incident A11.
 """
 
 from __future__ import annotations

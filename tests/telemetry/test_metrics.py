@@ -290,6 +290,7 @@ def snapshot(symbol: str = "TNSR-USD") -> SymbolSnapshot:
         open_bids=1,
         open_asks=0,
         oldest_position=START,
+        unprotected=True,
         book=START,
     )
 
@@ -302,6 +303,7 @@ def test_the_state_of_symbols_is_read_at_the_scrape(metrics: Metrics) -> None:
     assert found["inventory_usd{symbol=TNSR-USD}"] == -31
     assert "unrealized_pnl_usd{symbol=TNSR-USD}" not in found
     assert found["oldest_position_timestamp_seconds{symbol=TNSR-USD}"] == 1_790_000_000
+    assert found["position_unprotected{symbol=TNSR-USD}"] == 1
     assert found["actor_inbox_messages{actor=gateway}"] == 7
 
 
