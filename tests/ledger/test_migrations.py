@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import psycopg2
 import pytest
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.errors import LedgerError, LedgerTooNew, LedgerUnavailable
 from quietmaker.ledger import migrate
 from quietmaker.ledger.postgres import PostgresLedger
 from tests.ledger.conftest import run_sql
 from tests.ledger.makers import PRODUCTS, at, entry, fill_of
+from tests.ledger.test_books_schema import fill_books
 
 LEFTOVERS = """
 SELECT name FROM (
@@ -29,6 +32,13 @@ def _query(url: str, statement: str) -> list[tuple[object, ...]]:
         found = cursor.fetchall()
     connection.close()
     return found
+
+
+def _run(url: str, work: Callable[[Cursor], None]) -> None:
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        work(cursor)
+    connection.close()
 
 
 def _trade(url: str) -> None:
@@ -53,11 +63,17 @@ def test_up_down_up_leaves_nothing_behind_and_works_again(empty_url: str) -> Non
 
 
 def test_each_revision_alone_goes_up_down_and_up_on_data(empty_url: str) -> None:
-    for revision in migrate.known_revisions():
-        migrate.upgrade(empty_url, revision=revision)
+    _trade(empty_url)
+    _run(empty_url, fill_books)
+    for revision in reversed(migrate.known_revisions()[1:]):
         migrate.downgrade(empty_url, revision="-1")
         assert migrate.upgrade(empty_url, revision=revision) == revision
-    _trade(empty_url)
+        migrate.downgrade(empty_url, revision="-1")
+        assert _query(empty_url, "SELECT count(*) FROM trade_records") == [(1,)]
+    for revision in migrate.known_revisions()[1:]:
+        assert migrate.upgrade(empty_url, revision=revision) == revision
+        assert _query(empty_url, "SELECT count(*) FROM trade_records") == [(1,)]
+    _run(empty_url, fill_books)
 
 
 def test_a_second_upgrade_changes_nothing(database_url: str) -> None:
