@@ -1,0 +1,184 @@
+"""What books and exchange say of executions, orders and money, in decimals: both sides in the same terms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from quietmaker.core.differences import Difference
+from quietmaker.core.units import ZERO, Instant, Liquidity, Side, minus, plus, times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """An execution on the account, as either side has it, in decimals.
+
+    Attributes:
+        client_id: of the order; empty where the exchange does not tell.
+        fee: in quote.
+        liquidity: None where the exchange does not tell.
+        undoes: the exchange's word when this is a reversal or correction rather than an execution.
+    """
+
+    trade_id: str
+    client_id: str
+    symbol: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    liquidity: Liquidity | None
+    at: Instant
+    undoes: str = ""
+
+    @property
+    def base(self) -> str:
+        """Return the currency that was bought or sold."""
+        return self.symbol.partition("-")[0]
+
+    @property
+    def quote(self) -> str:
+        """Return the currency that was paid with."""
+        return self.symbol.partition("-")[2]
+
+    @property
+    def base_change(self) -> Decimal:
+        """Return what it changed the base currency by."""
+        return self.size if self.side is Side.BUY else -self.size
+
+    @property
+    def quote_change(self) -> Decimal:
+        """Return what it changed the quote currency by, the fee included."""
+        value = times(self.price, self.size)
+        return minus(-value if self.side is Side.BUY else value, self.fee)
+
+    def text(self) -> str:
+        """Return everything that both sides must agree on."""
+        return (
+            f"{self.symbol} {self.side.value} {plain(self.size)} at {plain(self.price)}, "
+            f"fee {plain(self.fee)}, order {self.client_id}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """The sums over executions of one symbol: how many, and what they changed both currencies by."""
+
+    fills: int = 0
+    base: Decimal = ZERO
+    quote: Decimal = ZERO
+
+    def plus(self, execution: Execution) -> Flow:
+        """Return the sums with one more."""
+        return Flow(
+            fills=self.fills + 1,
+            base=plus(self.base, execution.base_change),
+            quote=plus(self.quote, execution.quote_change),
+        )
+
+    def minus(self, execution: Execution) -> Flow:
+        """Return the sums with one less."""
+        return Flow(
+            fills=self.fills - 1,
+            base=minus(self.base, execution.base_change),
+            quote=minus(self.quote, execution.quote_change),
+        )
+
+    def text(self) -> str:
+        """Return them as evidence."""
+        return f"{self.fills} executions, base {plain(self.base)}, quote {plain(self.quote)}"
+
+
+Flows = Mapping[str, Flow]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """What the executions before the window summed to when they were last compared."""
+
+    since: Instant
+    flows: Flows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOrder:
+    """An order that is not over, as either side has it.
+
+    Attributes:
+        filled: base units executed of it.
+        heard_at: when the books last heard of it; None on the exchange's side.
+        is_open: whether its side says that it rests; False while the books wait for an answer or for
+            executions that were stated.
+    """
+
+    client_id: str
+    symbol: str
+    filled: Decimal
+    heard_at: Instant | None
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What the ledger says, in one consistent reading.
+
+    Attributes:
+        executions: those of the window.
+        orders: those that are not settled.
+        known: of the client ids that were asked about, those that the books have, with when they last heard.
+        flows: of every execution ever, by symbol.
+        movements: the sum of all cash movements, by currency.
+        accounted: of the foreign trade ids that were asked about, those with a cash movement.
+        by_id: the executions of the trade ids that were asked about, wherever the window is.
+        opened_at: when the balances were first taken over; None before.
+        differences: those that are open.
+    """
+
+    executions: tuple[Execution, ...]
+    orders: tuple[LiveOrder, ...]
+    known: Mapping[str, Instant]
+    flows: Flows
+    movements: Mapping[str, Decimal]
+    accounted: frozenset[str]
+    by_id: Mapping[str, Execution]
+    opened_at: Instant | None
+    checkpoint: Checkpoint | None
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What the exchange says, at one quiet moment.
+
+    Attributes:
+        executions: those of the window, of any order.
+        orders: those that are open, anybody's.
+        totals: available and held, by currency.
+    """
+
+    executions: tuple[Execution, ...]
+    orders: tuple[LiveOrder, ...]
+    totals: Mapping[str, Decimal]
+
+
+def flows_before(flows: Flows, executions: Iterable[Execution]) -> dict[str, Flow]:
+    """Return the sums without some executions that are in them."""
+    before = dict(flows)
+    for each in executions:
+        before[each.symbol] = before.get(each.symbol, Flow()).minus(each)
+    return {symbol: flow for symbol, flow in before.items() if flow != Flow()}
+
+
+def flows_after(flows: Flows, executions: Iterable[Execution]) -> dict[str, Flow]:
+    """Return the sums with some more executions."""
+    after = dict(flows)
+    for each in executions:
+        after[each.symbol] = after.get(each.symbol, Flow()).plus(each)
+    return after
+
+
+def plain(amount: Decimal) -> str:
+    """Return an amount without exponent or padding."""
+    text = f"{amount:f}"
+    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
