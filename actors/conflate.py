@@ -3,6 +3,9 @@
 Inboxes are unbounded, and a bounded one would block the socket. So the stream's thread overwrites the
 latest touch, widens the range of the trades and sends at most one `MarketMoved`; a trader that was
 busy sees the newest touch, never an older one. Order events do not pass here: none may be lost.
+
+A trader that rests leaves its quiet box here. Inside, it is not woken: nothing would be decided, and it
+takes what the slot holds before whatever it handles next.
 """
 
 from __future__ import annotations
@@ -10,11 +13,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
+from actors.protocol import MarketMoved
 from quietmaker.core.candles import BUCKET
 from quietmaker.core.events import DataLost, TouchChanged
 from quietmaker.core.market import CandleBar
+from quietmaker.core.trader import Quiet
 from quietmaker.core.units import Instant, Ticks
+
+MOVED: Final = MarketMoved()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +43,9 @@ class News:
     trades: tuple[tuple[Instant, Ticks], ...]
 
 
+NOTHING: Final = News(candles=(), lost=None, touch=None, trades=())
+
+
 class MarketSlot:
     """The latest of one symbol's market. Thread-safe; one lock, held for a few assignments.
 
@@ -44,9 +55,11 @@ class MarketSlot:
 
     __slots__ = (
         "_candles",
+        "_express",
         "_lost",
         "_mutex",
         "_outstanding",
+        "_quiet",
         "_ranges",
         "_standing",
         "_touch",
@@ -67,15 +80,19 @@ class MarketSlot:
         self._lost: DataLost | None = None
         self._ranges: dict[int, tuple[tuple[Instant, Ticks], tuple[Instant, Ticks]]] = {}
         self._candles: list[CandleBar] = []
+        self._quiet: Quiet | None = None
+        self._express: Callable[[MarketMoved], bool] | None = None
         self._standing: TouchChanged | DataLost | None = None
         self.overwritten = 0
 
     def put_touch(self, touch: TouchChanged) -> None:
         """Take a new touch; it replaces the one that nobody has read yet."""
         with self._mutex:
-            if self._touch is not None:
+            if self._touch is not None and self._outstanding:
                 self.overwritten += 1
             self._touch = self._standing = touch
+            if self._quiet is not None and inside(self._quiet, touch):
+                return
             wake = self._claim()
         if wake:
             self._do_wake()
@@ -100,6 +117,8 @@ class MarketSlot:
             if price > high[1]:
                 high = mark
             self._ranges[bucket] = (low, high)
+            if self._quiet is not None and at < self._quiet[5]:
+                return  # no candle that decides can change
             wake = self._claim()
         if wake:
             self._do_wake()
@@ -114,8 +133,11 @@ class MarketSlot:
             self._do_wake()
 
     def drain(self) -> News:
-        """Take everything; the next news wakes the trader again."""
+        """Take everything; whatever comes next wakes the trader again."""
         with self._mutex:
+            self._outstanding, self._quiet = False, None
+            if not (self._touch or self._lost or self._ranges or self._candles):
+                return NOTHING
             news = News(
                 candles=tuple(self._candles),
                 lost=self._lost,
@@ -127,13 +149,23 @@ class MarketSlot:
             self._touch = self._lost = None
             self._ranges.clear()
             self._candles.clear()
-            self._outstanding = False
         return news
 
-    def attach(self) -> None:
-        """Begin anew for a trader that has seen nothing: what stands is news to it."""
+    def rest(self, quiet: Quiet | None) -> None:
+        """Wake the trader for nothing inside its quiet box, until it drains again."""
         with self._mutex:
-            self._outstanding = False
+            self._quiet = None if self._outstanding else quiet
+
+    def attach(self, express: Callable[[MarketMoved], bool]) -> None:
+        """Begin anew for a trader that has seen nothing: what stands is news to it.
+
+        Args:
+            express: has the trader handle `MarketMoved` at once, in the stream's thread; returns False
+                when it is to be told instead.
+        """
+        with self._mutex:
+            self._express = express
+            self._outstanding, self._quiet = False, None
             match self._standing:
                 case TouchChanged():
                     self._touch = self._standing
@@ -151,6 +183,19 @@ class MarketSlot:
         return claimed
 
     def _do_wake(self) -> None:
+        express = self._express
+        if express is not None and express(MOVED):
+            return
         if not self._wake():
             with self._mutex:
                 self._outstanding = False
+
+
+def inside(quiet: Quiet, touch: TouchChanged) -> bool:
+    """Return whether a touch is one at which the trader decides nothing."""
+    bid_low, bid_high, ask_low, ask_high, since, until = quiet
+    return (
+        bid_low <= (touch.bid if touch.bid_size else 0) <= bid_high
+        and ask_low <= (touch.ask if touch.ask_size else 0) <= ask_high
+        and since <= touch.now < until
+    )

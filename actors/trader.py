@@ -13,7 +13,7 @@ from typing import Final, assert_never
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
 from actors.board import Board
-from actors.conflate import MarketSlot
+from actors.conflate import NOTHING, MarketSlot
 from actors.facts import FactQueue
 from actors.lanes import give_way
 from actors.protocol import (
@@ -105,15 +105,16 @@ class TraderActor(BaseActor[TraderMessage]):
 
     def begin(self) -> None:
         """Ask to be recovered, and look again at the market that stands."""
-        self._links.slot.attach()
+        self._links.slot.attach(self.express)
         self._ask_to_be_recovered()
         self._show()
 
     def receive(self, message: TraderMessage) -> None:
-        """Pass the message to the core and do what it commands."""
+        """Take what the market did meanwhile, then pass the message to the core and do what it commands."""
+        self._drain()
         match message:
             case MarketMoved():
-                self._drain()
+                pass  # taken already
             case Tick():
                 self._on_tick(message)
             case OrderNews():
@@ -134,20 +135,25 @@ class TraderActor(BaseActor[TraderMessage]):
                 self._do(self.core.on(message))
             case _:
                 assert_never(message)
+        self._links.slot.rest(self.core.quiet())
 
     # --- market and time ------------------------------------------------------------------------
 
     def _drain(self) -> None:
         news, core = self._links.slot.drain(), self.core
+        if news is NOTHING:
+            return
         if news.candles:
             now = max(bar.at for bar in news.candles)
             self._do(core.on(CandlesLoaded(now=now, candles=news.candles)))
         if news.lost is not None:
             self._do(core.on(news.lost))
+        for at, price in news.trades:
+            core.note_trade(at, price)  # known before the touch is judged, whatever came first
         if news.touch is not None:
             self._touch(news.touch)
-        for at, price in news.trades:
-            self._do(core.on_trade(at, price))
+        if news.trades:
+            self._do(core.on_time(max(at for at, _ in news.trades)))
 
     def _touch(self, touch: TouchChanged) -> None:
         self._book_at = touch.now
@@ -155,8 +161,6 @@ class TraderActor(BaseActor[TraderMessage]):
         self._do(self.core.on(touch))
 
     def _on_tick(self, tick: Tick) -> None:
-        # Also heals a wake-up that was lost with an earlier life of this trader.
-        self._drain()
         self._learn_exposure()
         if not self.core.state.recovered and (
             self.around.monotonic() - self._asked_at >= _ASK_AGAIN_AFTER

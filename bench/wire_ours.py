@@ -3,7 +3,8 @@
 `URL memory|postgres`: connection, actors and books on an exchange that answers at the URL. On standard
 input come questions, one a line, each answered with one line of JSON:
 
-* `{"touches": {symbol: [bid, ask]}}`: waits until every trader has that touch; when, and the CPU time since.
+* `{"touches": {symbol: [bid, ask]}}`: waits until every trader's market stands there; when, and the CPU time
+  since. A trader has taken the touch, or it lies in the box within which the trader decides nothing.
 * `{"report": true}`: how long the intents took to become durable.
 * `{"idle": seconds}`: the share of a core that it takes while nothing is asked of it.
 """
@@ -25,9 +26,11 @@ from typing import Any, Final
 
 import pykka
 
+from actors.conflate import MarketSlot, inside
 from actors.trader import TraderActor
 from bench.wire_traffic import SYMBOLS
 from quietmaker.coinbase.auth import ApiKey
+from quietmaker.core.events import DataLost, TouchChanged
 from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
@@ -161,7 +164,7 @@ class _Run:
                 question = json.loads(line)
                 if "touches" in question:
                     wanted = {s: tuple(each) for s, each in question["touches"].items()}
-                    self._until(partial(_all_there, cores, wanted))
+                    self._until(partial(_all_there, cores, self._trading.slots, wanted))
                     at, now = time.monotonic_ns(), time.process_time()
                     self._say({"at": at, "cpu": now - cpu})
                     cpu = now
@@ -203,9 +206,19 @@ class _Run:
         print(json.dumps(answer), flush=True)
 
 
-def _all_there(cores: Mapping[str, Trader], touches: Mapping[str, tuple[int, int]]) -> bool:
-    states = ((cores[symbol].state, touch) for symbol, touch in touches.items())
-    return all((state.bid, state.ask) == touch for state, touch in states)
+def _all_there(
+    cores: Mapping[str, Trader],
+    slots: Mapping[str, MarketSlot],
+    touches: Mapping[str, tuple[int, int]],
+) -> bool:
+    return all(_there(cores[s], slots[s].standing(), touch) for s, touch in touches.items())
+
+
+def _there(core: Trader, standing: TouchChanged | DataLost | None, touch: tuple[int, int]) -> bool:
+    if not isinstance(standing, TouchChanged) or (standing.bid, standing.ask) != touch:
+        return False
+    state, quiet = core.state, core.quiet()
+    return (state.bid, state.ask) == touch or (quiet is not None and inside(quiet, standing))
 
 
 if __name__ == "__main__":

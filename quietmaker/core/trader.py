@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from quietmaker.core import quiet
 from quietmaker.core.candles import next_boundary
@@ -50,6 +50,8 @@ from quietmaker.core.units import (
 )
 
 NOTHING: Final[tuple[Command, ...]] = ()
+Quiet: TypeAlias = tuple[int, int, int, int, int, int]
+"""Lowest and highest bid, lowest and highest ask, inclusive; from when, inclusive; until when."""
 
 _OPEN: Final = OrderState.OPEN
 _EXIT: Final = Purpose.EXIT
@@ -128,6 +130,10 @@ class Trader:
             return NOTHING
         return self._on_new_touch(now, bid, ask)
 
+    def note_trade(self, now: int, price: int) -> None:
+        """Take a trade without deciding: for a caller that has the next event at hand."""
+        self._candles.on_trade(now, price)  # type: ignore[arg-type]
+
     def on_trade(self, now: int, price: int) -> Sequence[Command]:
         """Take a trade from the public tape."""
         self._candles.on_trade(now, price)  # type: ignore[arg-type]
@@ -141,6 +147,22 @@ class Trader:
             return NOTHING
         self._advance(now)
         return self._decide()
+
+    def quiet(self) -> Quiet | None:
+        """Return the touches and times at which nothing is decided; None before the next touch asks.
+
+        For a caller that would wake somebody for a touch or a trade. It holds until the next event.
+        """
+        if not self._bid_high:
+            return None
+        return (
+            self._bid_low,
+            self._bid_high,
+            self._ask_low,
+            self._ask_high,
+            self.state.now,
+            self.wake_at,
+        )
 
     # --- events ---------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pykka
 import pytest
@@ -152,3 +153,104 @@ def test_a_clean_stop_releases_and_reports_nothing() -> None:
     ref.stop(timeout=WAIT)
     assert actor.released.is_set()
     assert rig.failures.empty()
+
+
+def test_a_resting_actor_handles_an_express_message_in_the_senders_thread() -> None:
+    rig = Rig()
+    actor, ref = rig.launch()
+    ref.ask(lambda: None, timeout=WAIT)  # it has begun
+    where: list[str] = []
+    assert actor.express(lambda: where.append(threading.current_thread().name))
+    assert where == [threading.current_thread().name]
+    assert (actor.around.pulse.handled, actor.around.pulse.busy) == (2, False)
+    ref.stop(timeout=WAIT)
+    assert not actor.express(boom)
+
+
+def test_an_express_message_waits_for_nobody_and_overtakes_nothing() -> None:
+    rig = Rig()
+    actor, ref = rig.launch()
+    entered, gate = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        entered.set()
+        gate.wait(WAIT)
+
+    ref.tell(slow)
+    assert entered.wait(WAIT)
+    assert not actor.express(boom)  # somebody acts
+    waiting: list[bool] = []
+    ref.tell(lambda: waiting.append(actor.express(boom)))
+    ref.tell(lambda: None)
+    gate.set()
+    ref.stop(timeout=WAIT)
+    assert waiting == [False]
+    assert rig.failures.empty()
+
+
+def test_a_message_in_the_inbox_comes_before_an_express_one() -> None:
+    rig = Rig()
+    actor = Worker(rig.around())
+    inbox: Any = actor.actor_inbox
+    inbox.put(boom)  # told, and its thread has not come by yet
+    assert not actor.express(boom)
+    inbox.get()
+    done = threading.Event()
+    assert actor.express(done.set)
+    assert done.is_set()
+
+
+def test_an_error_in_an_express_message_is_a_failure_in_the_actors_own_thread() -> None:
+    rig = Rig()
+    actor, ref = rig.launch()
+    ref.ask(lambda: None, timeout=WAIT)
+    where: list[str] = []
+    actor.finish = lambda: where.append(threading.current_thread().name)  # type: ignore[method-assign]
+    assert actor.express(boom)
+    failure = rig.failures.get(timeout=WAIT)
+    assert (failure.urn, str(failure.error)) == (ref.actor_urn, "boom")
+    assert ref.actor_stopped.wait(WAIT)
+    assert where == ["worker"]
+    assert not actor.express(boom)
+    ref.stop(timeout=WAIT)
+    assert rig.failures.empty()
+
+
+def test_an_exit_in_an_express_message_ends_only_the_actor() -> None:
+    rig = Rig()
+    actor, ref = rig.launch()
+    ref.ask(lambda: None, timeout=WAIT)
+
+    def leave() -> None:
+        raise SystemExit(3)
+
+    assert actor.express(leave)
+    assert isinstance(rig.failures.get(timeout=WAIT).error, ActorExit)
+
+
+def test_one_thread_at_a_time_acts_for_an_actor() -> None:
+    rig = Rig()
+    actor, ref = rig.launch()
+    inside, together, count = [0], [0], 2_000
+
+    def work() -> None:
+        inside[0] += 1
+        together[0] = max(together[0], inside[0])
+        inside[0] -= 1
+
+    done = [0, 0]
+
+    def send(number: int) -> None:
+        for _ in range(count):
+            if not actor.express(work):
+                ref.tell(work)
+            done[number] += 1
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT)
+    ref.stop(timeout=WAIT)
+    assert (done, together[0]) == ([count, count], 1)
+    assert actor.around.pulse.handled == 2 * count + 1  # and the stop

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.conflate import MarketSlot
 from actors.facts import FactQueue
+from actors.protocol import MarketMoved
 from quietmaker.core.candles import BUCKET, Candles
 from quietmaker.core.events import DataLost, TouchChanged
 from quietmaker.core.market import StaleReason
@@ -31,6 +35,25 @@ def touch(now: int, bid: int = 100) -> TouchChanged:
     return TouchChanged(
         now=Instant(now), bid=Ticks(bid), bid_size=Lots(1), ask=Ticks(bid + 1), ask_size=Lots(1)
     )
+
+
+def nobody(message: MarketMoved) -> bool:
+    """Take no message in the sender's thread."""
+    del message
+    return False
+
+
+QUIET = (95, 105, 96, 106, START, START + 1_000)
+
+
+def resting() -> tuple[MarketSlot, Waker]:
+    """Return a slot whose trader rests."""
+    waker = Waker()
+    slot = MarketSlot(waker)
+    slot.put_touch(touch(START))
+    slot.drain()
+    slot.rest(QUIET)
+    return slot, waker
 
 
 def test_many_touches_wake_once_and_leave_the_newest() -> None:
@@ -71,12 +94,12 @@ def test_a_new_trader_is_shown_what_stands() -> None:
     slot = MarketSlot(Waker())
     slot.put_touch(touch(START))
     slot.drain()
-    slot.attach()
+    slot.attach(nobody)
     assert slot.drain().touch == touch(START)
     lost = DataLost(now=START, reason=StaleReason.SILENT)
     slot.put_lost(lost)
     slot.drain()
-    slot.attach()
+    slot.attach(nobody)
     assert (slot.drain().lost, slot.standing()) == (lost, lost)
 
 
@@ -180,3 +203,67 @@ def test_facts_of_many_threads_are_all_numbered_once() -> None:
         thread.join()
     assert sorted(numbers) == list(range(1, 2_001))
     assert len(facts) == 2_000
+
+
+def test_a_touch_inside_the_quiet_box_wakes_nobody_and_is_taken_with_what_comes_next() -> None:
+    slot, waker = resting()
+    slot.put_touch(touch(START + 1, 95))
+    slot.put_touch(touch(START + 999, 105))
+    slot.put_trade(Instant(START + 999), Ticks(77))
+    assert (waker.count, slot.overwritten) == (1, 0)
+    news = slot.drain()
+    assert (news.touch, news.trades) == (touch(START + 999, 105), ((START + 999, 77),))
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda slot: slot.put_touch(touch(START + 1, 94)),
+        lambda slot: slot.put_touch(touch(START + 1, 106)),
+        lambda slot: slot.put_touch(touch(START - 1)),
+        lambda slot: slot.put_touch(touch(START + 1_000)),
+        lambda slot: slot.put_touch(replace(touch(START + 1), bid_size=Lots(0))),
+        lambda slot: slot.put_touch(replace(touch(START + 1), ask_size=Lots(0))),
+        lambda slot: slot.put_trade(Instant(START + 1_000), Ticks(100)),
+        lambda slot: slot.put_lost(DataLost(now=START, reason=StaleReason.GAP)),
+        lambda slot: slot.put_candle(candles(START, low=1, high=2)[0]),
+    ],
+    ids=["bid_below", "bid_above", "earlier", "due", "no_bid", "no_ask", "trade", "lost", "candle"],
+)
+def test_whatever_may_change_a_decision_wakes_the_trader(put: Callable[[MarketSlot], None]) -> None:
+    slot, waker = resting()
+    put(slot)
+    assert waker.count == 2
+
+
+def test_a_box_holds_only_until_its_trader_handles_something() -> None:
+    slot, waker = resting()
+    slot.drain()
+    slot.put_touch(touch(START + 1))
+    assert waker.count == 2
+    slot.rest(QUIET)  # too late: that touch is not taken yet, and the one message is under way
+    slot.put_touch(touch(START + 2, 300))
+    assert waker.count == 2
+    assert slot.drain().touch == touch(START + 2, 300)
+
+
+def test_a_new_life_of_a_trader_has_no_box_yet() -> None:
+    slot, waker = resting()
+    slot.attach(nobody)
+    slot.put_touch(touch(START + 1))
+    assert waker.count == 2
+
+
+def test_a_trader_that_rests_takes_news_in_the_streams_thread_and_is_not_woken() -> None:
+    waker, taken = Waker(), []
+
+    def express(message: MarketMoved) -> bool:
+        taken.append((message, slot.drain().touch))
+        return True
+
+    slot = MarketSlot(waker)
+    slot.attach(express)
+    for number in range(3):
+        slot.put_touch(touch(START + number))
+    assert [seen for _, seen in taken] == [touch(START + number) for number in range(3)]
+    assert waker.count == 0
