@@ -12,7 +12,10 @@ from decimal import Decimal
 from typing import Protocol, TypeAlias
 
 from quietmaker.core.commands import Alert, CancelReason, HoldChanged, RoundTrip
+from quietmaker.core.differences import Difference
+from quietmaker.core.evidence import Account, Books, Checkpoint, Execution
 from quietmaker.core.fees import FeeRates
+from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.market import CandleBar, MarketEvent
 from quietmaker.core.orders import ExitReason, Fill, Intent, Move, OrderState, Working
 from quietmaker.core.positions import Lot
@@ -206,6 +209,12 @@ class Exchange(Protocol):
     def fills(self, since: Instant) -> Sequence[UserFill]:
         """Return executions booked at or after a time, oldest first."""
 
+    def executions(self, since: Instant, until: Instant) -> Sequence[Execution]:
+        """Return what was executed on the account from `since` until before `until`, oldest first.
+
+        That is everything, of whatever product and by whomever, in decimals; reversals and corrections too.
+        """
+
     def balances(self) -> Mapping[str, Balance]:
         """Return all balances by currency. A currency without a row was never funded."""
 
@@ -286,7 +295,18 @@ class FillMarked:
     twice_mid: int
 
 
-LedgerFact: TypeAlias = OrderFact | Fill | FillMarked | RoundTrip | HoldChanged | Alert
+LedgerFact: TypeAlias = (
+    OrderFact
+    | Fill
+    | FillMarked
+    | RoundTrip
+    | HoldChanged
+    | Alert
+    | DifferenceNoted
+    | CashMoved
+    | BalanceSeen
+    | TieOutDone
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,3 +358,44 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Release everything. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieOutStart:
+    """Where a tie-out begins.
+
+    Attributes:
+        checkpoint: of the last one that concluded; None before the first.
+        oldest: the first execution in the books; None while there is none.
+        differences: those that are open.
+    """
+
+    checkpoint: Checkpoint | None
+    oldest: Instant | None
+    differences: tuple[Difference, ...]
+
+
+class TieOutBooks(Protocol):
+    """The books as a tie-out reads them. One thread at a time."""
+
+    def start(self) -> TieOutStart:
+        """Return where to begin.
+
+        Raises:
+            LedgerUnavailable: if the database is away.
+        """
+
+    def read(
+        self, since: Instant, until: Instant, *, account: Account, references: Iterable[str]
+    ) -> Books:
+        """Return what the ledger says, in one consistent reading.
+
+        Args:
+            since: where the window begins.
+            until: before which it ends.
+            account: what it is to be compared with.
+            references: of cash movements, to say whether they are in the books.
+
+        Raises:
+            LedgerUnavailable: if the database is away.
+        """

@@ -7,11 +7,12 @@ they are. What is ours and cannot be read is an error and never skipped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from quietmaker.coinbase.auth import Signer
+from quietmaker.coinbase.executions import Executions
 from quietmaker.coinbase.identity import REMEMBERED, OrderIds
 from quietmaker.coinbase.limits import RateLimits
 from quietmaker.coinbase.listings import Listings
@@ -25,24 +26,22 @@ from quietmaker.coinbase.orders import (
 from quietmaker.coinbase.origin import Timeouts
 from quietmaker.coinbase.records import (
     STATES,
-    FillRow,
     OrderRow,
     Permissions,
     read_candle,
     read_fees,
-    read_fill,
-    read_liquidity,
     read_permissions,
     read_report,
 )
 from quietmaker.coinbase.rest import Endpoint, Rest, RestWatch, Surroundings
 from quietmaker.coinbase.submits import Submitter
 from quietmaker.core.candles import BUCKET
+from quietmaker.core.evidence import Execution
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.market import CandleBar
 from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
-from quietmaker.core.units import SECOND, Instant, Liquidity, Nanos, add
+from quietmaker.core.units import SECOND, Instant, Nanos, add
 from quietmaker.errors import WireError
 from quietmaker.ports import (
     Balance,
@@ -108,8 +107,12 @@ class CoinbaseExchange:
         self._ids = OrderIds(REMEMBERED)
         self._listings = Listings(self._rest, watch)
         self._serving: Mapping[str, Product] = {}
+        self._offered: Mapping[str, Product] = {}
         self._aliases: Mapping[str, str] = {}
         self._submitter = Submitter(self._rest, self._ids, clock)
+        self._executions = Executions(
+            ids=self._ids, look_up=self._look_up, is_ours=self._is_ours, issue=watch.issue
+        )
 
     def serve(self, products: Mapping[str, Product]) -> None:
         """Choose the products that are traded; they stay as they are given, whatever is told later."""
@@ -231,59 +234,26 @@ class CoinbaseExchange:
 
     def fills(self, since: Instant) -> Sequence[UserFill]:
         """Return executions at or after a time, oldest first."""
-        rows = self._listings.fills(since=self._from(since))
-        return tuple(told for told in self._read_fills(rows) if told.fill.at >= since)
+        rows = self._listings.fills(since=self._from(since), until=None)
+        told = self._executions.fills(rows, self._serving)
+        return tuple(each for each in told if each.fill.at >= since)
 
     def fills_of(self, order_ids: Sequence[str]) -> Sequence[UserFill]:
         """Return all executions of some orders of the exchange, oldest first."""
         if not order_ids:
             return ()
-        return tuple(self._read_fills(self._listings.fills_of(order_ids)))
+        return tuple(self._executions.fills(self._listings.fills_of(order_ids), self._serving))
 
-    def _read_fills(self, rows: Iterable[FillRow]) -> Sequence[UserFill]:
-        served = self._serving
-        wanted = [row for row in rows if self._is_execution(row, served)]
-        self._look_up(row.order_id for row in wanted)
-        told: list[UserFill] = []
-        for row in sorted(wanted, key=lambda row: row.entry_id):
-            known = self._ids.order(row.order_id)
-            if known is None:
-                self._watch.issue("fill_without_order")
-                continue
-            liquidity = read_liquidity(row)
-            if liquidity is None:
-                self._watch.issue("unknown_liquidity")
-                liquidity = Liquidity.MAKER if known.post_only else Liquidity.TAKER
-            try:
-                fill = read_fill(row, served[row.symbol], known.client_id, liquidity)
-            except WireError:
-                if self._is_ours(known.client_id):
-                    raise
-                self._watch.issue("unreadable_foreign_fill")
-                continue
-            told.append(UserFill(order_id=row.order_id, fill=fill))
-        told.sort(key=lambda each: each.fill.at)
-        return told
+    def executions(self, since: Instant, until: Instant) -> Sequence[Execution]:
+        """Return what was executed on the account in a span of time, by whomever, oldest first.
 
-    def _is_execution(self, row: FillRow, served: Mapping[str, Product]) -> bool:
-        """Leave out what changes no position of ours, and count what should never happen.
-
-        A reversal or a correction undoes what the books hold for final. It cannot be booked as an
-        execution; the comparison of balances tells of it, and the operator decides.
+        Raises:
+            WireError: if it cannot be asked for, or something of ours cannot be read.
         """
-        if row.symbol not in served:
-            self._watch.issue("foreign_fill")
-            return False
-        if row.kind != "FILL":
-            self._watch.issue(f"fill_{row.kind.lower()}")
-            return False
-        return True
-
-    def _look_up(self, order_ids: Iterable[str]) -> None:
-        """Learn the client ids of orders whose executions are told: those do not name them."""
-        strange = sorted({each for each in order_ids if self._ids.order(each) is None})
-        for row in self._listings.orders_of(strange):
-            self._learned(row)
+        later = Instant(until + OVERLAP + abs(self._rest.ahead))
+        rows = self._listings.fills(since=self._from(since), until=later)
+        told = self._executions.all(rows, {**self._offered, **self._serving})
+        return tuple(each for each in told if since <= each.at < until)
 
     # --- the account and the market ---
 
@@ -315,7 +285,7 @@ class CoinbaseExchange:
             if (now.tick, now.lot) != (first.tick, first.lot):
                 # Intents count in the increments that their trader began with, and are sent so.
                 self._watch.issue("increments_changed")
-        self._aliases = found.aliases
+        self._aliases, self._offered = found.aliases, found.products
         return found.products
 
     @property
@@ -367,6 +337,11 @@ class CoinbaseExchange:
         self._rest.close()
 
     # --- what is served ---
+
+    def _look_up(self, order_ids: Sequence[str]) -> None:
+        """Learn the client ids of orders whose executions are told: those do not name them."""
+        for row in self._listings.orders_of(order_ids):
+            self._learned(row)
 
     def _is_traded(self, currency: str) -> bool:
         return any(currency in (each.base, each.quote) for each in self._serving.values())

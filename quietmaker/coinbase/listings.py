@@ -121,9 +121,12 @@ class Listings:
 
     # --- executions ---
 
-    def fills(self, *, since: Instant) -> Sequence[FillRow]:
-        """Return what was executed from a time on, each entry once."""
-        return self._fills({"start_sequence_timestamp": stamp(since)})
+    def fills(self, *, since: Instant, until: Instant | None) -> Sequence[FillRow]:
+        """Return what was executed from a time on, and up to another, each entry once."""
+        parameters = {"start_sequence_timestamp": stamp(since)}
+        if until is not None:
+            parameters["end_sequence_timestamp"] = stamp(until)
+        return self._fills(parameters)
 
     def fills_of(self, order_ids: Sequence[str]) -> Sequence[FillRow]:
         """Return what was executed of some orders, each entry once."""

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from functools import lru_cache
 from typing import Any, Final
 
 from quietmaker.coinbase.failures import tidy
-from quietmaker.coinbase.times import TimeError, instant
+from quietmaker.coinbase.row_fields import grid, loose, moment, signed, text
 from quietmaker.core.candles import BUCKET
+from quietmaker.core.evidence import Execution
 from quietmaker.core.fees import FeeRates
-from quietmaker.core.grid import Grid, NumberError, number
+from quietmaker.core.grid import NumberError, number
 from quietmaker.core.market import CandleBar
 from quietmaker.core.orders import Fill, OrderState
 from quietmaker.core.product import Product
 from quietmaker.core.units import (
-    NEVER,
     PPB,
     ROUNDED,
     SECOND,
@@ -104,10 +103,10 @@ def read_order(row: Any) -> OrderRow:
     if not isinstance(row, dict):
         raise WireError("order: not an object")
     return OrderRow(
-        order_id=_text(row, "order_id", "order"),
-        client_id=_loose(row, "client_order_id"),
-        symbol=_text(row, "product_id", "order"),
-        status=_loose(row, "status").upper(),
+        order_id=text(row, "order_id", "order"),
+        client_id=loose(row, "client_order_id"),
+        symbol=text(row, "product_id", "order"),
+        status=loose(row, "status").upper(),
         post_only=_post_only(row.get("order_configuration")),
         row=row,
     )
@@ -121,9 +120,9 @@ def read_report(order: OrderRow, product: Product) -> OrderReport:
     """
     state = STATES.get(order.status, OrderState.OPEN)
     where = f"order {order.order_id}"
-    filled = _text(order.row, "filled_size", where)
+    filled = text(order.row, "filled_size", where)
     try:
-        lots = Lots(_grid(product.lot).units(filled))
+        lots = Lots(grid(product.lot).units(filled))
     except ValueError as error:
         raise WireError(f"{where}: filled_size {tidy(filled)!r}: {error}") from error
     return OrderReport(
@@ -144,22 +143,22 @@ def read_fill_row(row: Any) -> FillRow:
     """
     if not isinstance(row, dict):
         raise WireError("fill: not an object")
-    trade_id = _loose(row, "trade_id")
-    entry_id = _loose(row, "entry_id") or trade_id
+    trade_id = loose(row, "trade_id")
+    entry_id = loose(row, "entry_id") or trade_id
     if not entry_id:
         raise WireError("fill: has neither entry_id nor trade_id")
     return FillRow(
         entry_id=entry_id,
-        order_id=_text(row, "order_id", f"fill {entry_id}"),
-        symbol=_text(row, "product_id", f"fill {entry_id}"),
-        kind=_loose(row, "trade_type") or "FILL",
+        order_id=text(row, "order_id", f"fill {entry_id}"),
+        symbol=text(row, "product_id", f"fill {entry_id}"),
+        kind=loose(row, "trade_type") or "FILL",
         row=row,
     )
 
 
 def read_liquidity(fill: FillRow) -> Liquidity | None:
     """Return whether it made or took, or None when the exchange does not say."""
-    return _LIQUIDITY.get(_loose(fill.row, "liquidity_indicator"))
+    return _LIQUIDITY.get(loose(fill.row, "liquidity_indicator"))
 
 
 _LIQUIDITY: Final = {"MAKER": Liquidity.MAKER, "TAKER": Liquidity.TAKER}
@@ -174,7 +173,7 @@ def fill_time(fill: FillRow) -> Instant:
     """
     for key in ("trade_time", "sequence_timestamp"):
         if fill.row.get(key):
-            return _time(fill.row, key, f"fill {fill.entry_id}")
+            return moment(fill.row, key, f"fill {fill.entry_id}")
     raise WireError(f"fill {fill.entry_id}: has no trade_time")
 
 
@@ -185,32 +184,75 @@ def read_fill(fill: FillRow, product: Product, client_id: str, liquidity: Liquid
         WireError: if a field of it cannot be read.
     """
     row, where = fill.row, f"fill {fill.entry_id}"
-    side = _SIDES.get(_text(row, "side", where))
+    side = _SIDES.get(text(row, "side", where))
     if side is None:
         raise WireError(f"{where}: side {tidy(str(row['side']))!r} is unknown")
     try:
-        price, size = _text(row, "price", where), _text(row, "size", where)
-        ticks = Ticks(_grid(product.tick).units(price))
+        price, size = text(row, "price", where), text(row, "size", where)
+        ticks = Ticks(grid(product.tick).units(price))
         in_quote = str(row.get("size_in_quote")).lower() == "true"
         lots = (
             _lots_of_quote(number(size), number(price), product)
             if in_quote
-            else Lots(_grid(product.lot).units(size))
+            else Lots(grid(product.lot).units(size))
         )
     except (ValueError, ArithmeticError) as error:
         raise WireError(f"{where}: {tidy(str(error))}") from error
     if not lots or not ticks:
         raise WireError(f"{where}: price and size must be positive")
     return Fill(
-        trade_id=_loose(row, "trade_id") or fill.entry_id,
+        trade_id=loose(row, "trade_id") or fill.entry_id,
         client_id=client_id,
         symbol=fill.symbol,
         side=side,
         price=ticks,
         size=lots,
-        fee=_signed(row, "commission", where),
+        fee=signed(row, "commission", where),
         liquidity=liquidity,
         at=fill_time(fill),
+    )
+
+
+def read_execution(
+    fill: FillRow, product: Product | None, client_id: str, *, undoes: str
+) -> Execution:
+    """Read an execution in decimals, of whatever product.
+
+    Args:
+        fill: the row.
+        product: whose increments a size in quote currency is turned into base with; None when nobody
+            knows them.
+        client_id: of its order.
+        undoes: the row's kind, when it is not an execution.
+
+    Raises:
+        WireError: if a field of it cannot be read.
+    """
+    row, where = fill.row, f"fill {fill.entry_id}"
+    side = _SIDES.get(text(row, "side", where))
+    if side is None:
+        raise WireError(f"{where}: side {tidy(str(row['side']))!r} is unknown")
+    price, size = signed(row, "price", where), signed(row, "size", where)
+    if str(row.get("size_in_quote")).lower() == "true":
+        try:
+            size = (
+                ROUNDED.divide(size, price)
+                if product is None
+                else product.size(_lots_of_quote(size, price, product))
+            )
+        except (ValueError, ArithmeticError) as error:
+            raise WireError(f"{where}: {tidy(str(error))}") from error
+    return Execution(
+        trade_id=loose(row, "trade_id") or fill.entry_id,
+        client_id=client_id,
+        symbol=fill.symbol,
+        side=side,
+        price=price,
+        size=size,
+        fee=signed(row, "commission", where),
+        liquidity=read_liquidity(fill),
+        at=fill_time(fill),
+        undoes=undoes,
     )
 
 
@@ -232,12 +274,12 @@ def read_balance(row: Any) -> Balance | None:
     """
     if not isinstance(row, dict):
         raise WireError("account: not an object")
-    kind = _loose(row, "type").removeprefix("ACCOUNT_TYPE_")
-    if kind not in _ACCOUNT_TYPES or _loose(row, "platform") not in _PLATFORMS:
+    kind = loose(row, "type").removeprefix("ACCOUNT_TYPE_")
+    if kind not in _ACCOUNT_TYPES or loose(row, "platform") not in _PLATFORMS:
         return None
     if row.get("deleted_at"):
         return None
-    currency = _text(row, "currency", "account")
+    currency = text(row, "currency", "account")
     return Balance(
         currency=currency,
         available=_amount(row, "available_balance", currency),
@@ -250,7 +292,7 @@ def _amount(row: Mapping[str, Any], key: str, currency: str) -> Decimal:
     where = f"account of {currency}: {key}"
     if not isinstance(money, dict) or money.get("currency", currency) != currency:
         raise WireError(f"{where} is missing or of another currency")
-    return _signed(money, "value", where)
+    return signed(money, "value", where)
 
 
 def read_fees(body: Mapping[str, Any]) -> FeeRates:
@@ -266,7 +308,7 @@ def read_fees(body: Mapping[str, Any]) -> FeeRates:
 
 
 def _rate(tier: Mapping[str, Any], key: str) -> Rate:
-    ratio = _signed(tier, key, "transaction_summary")
+    ratio = signed(tier, key, "transaction_summary")
     lowest = _LOWEST_RATE if key == "maker_fee_rate" else Decimal(0)
     if not lowest <= ratio <= _HIGHEST_RATE:
         raise WireError(f"transaction_summary: {key} {ratio} is no rate of a fee")
@@ -300,52 +342,13 @@ def read_candle(row: Any, product: Product, at: Instant) -> CandleBar:
         raise WireError(f"{where}: start {tidy(start)!r} is no time")
     begins = Instant(int(start) * SECOND)
     try:
-        low = Ticks(_grid(product.tick).units(_text(row, "low", where)))
-        high = Ticks(_grid(product.tick).units(_text(row, "high", where)))
+        low = Ticks(grid(product.tick).units(text(row, "low", where)))
+        high = Ticks(grid(product.tick).units(text(row, "high", where)))
     except ValueError as error:
         raise WireError(f"{where}: {error}") from error
     if begins % BUCKET or begins > at or not Ticks(0) < low <= high:
         raise WireError(f"{where}: {start} from {low} to {high} is no five minutes of a market")
     return CandleBar(symbol=product.symbol, at=at, start=begins, low=low, high=high)
-
-
-@lru_cache(maxsize=256)
-def _grid(increment: Decimal) -> Grid:
-    return Grid(increment)
-
-
-# --- fields -------------------------------------------------------------------------------------
-
-
-def _text(row: Mapping[str, Any], key: str, where: str) -> str:
-    value = row.get(key)
-    if not isinstance(value, str) or not value:
-        raise WireError(f"{where}: {key} is missing")
-    return value
-
-
-def _loose(row: Mapping[str, Any], key: str) -> str:
-    value = row.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _time(row: Mapping[str, Any], key: str, where: str) -> Instant:
-    try:
-        moment = instant(_text(row, key, where))
-    except TimeError as error:
-        raise WireError(f"{where}: {key}: {error}") from error
-    if not 0 <= moment < NEVER:
-        raise WireError(f"{where}: {key} is no time of a market")
-    return moment
-
-
-def _signed(row: Mapping[str, Any], key: str, where: str) -> Decimal:
-    text = _text(row, key, where)
-    try:
-        value = number(text.removeprefix("-"))
-    except NumberError as error:
-        raise WireError(f"{where}: {key}: {error}") from error
-    return -value if text.startswith("-") else value
 
 
 def _post_only(stated: Any) -> bool | None:
@@ -359,7 +362,7 @@ def _post_only(stated: Any) -> bool | None:
 
 def _end_reason(row: Mapping[str, Any]) -> str:
     for key in ("reject_reason", "reject_message", "cancel_message"):
-        text = _loose(row, key)
+        text = loose(row, key)
         if text not in _NO_REASON:
             return tidy(text)
     return ""

@@ -34,6 +34,16 @@ class DifferenceKind(Name):
     HISTORY_CHANGED = "history_changed"  # executions of long ago, compared before, are others now
 
 
+class Verdict(Name):
+    """How a tie-out ended."""
+
+    CLEAN = "clean"
+    DIFFERENT = "different"
+    INCONCLUSIVE = (
+        "inconclusive"  # not a quiet moment was to be had, or something is only suspected
+    )
+
+
 ALARMING: Final = frozenset(DifferenceKind) - {DifferenceKind.FOREIGN_ORDER}
 """Somebody else's order is recognised, counted and left alone; everything else is wrong."""
 STICKY: Final = frozenset(

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from quietmaker.core.differences import Difference
-from quietmaker.core.units import ZERO, Instant, Liquidity, Side, minus, plus, times
+from quietmaker.core.units import ZERO, Instant, Liquidity, Name, Side, minus, plus, times
+
+
+class CashKind(Name):
+    """Why an amount of money is there that no execution of ours explains."""
+
+    OPENING = "opening"  # it was there when the books began
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    FOREIGN = "foreign"  # an execution of an order that is not ours
+    CORRECTION = "correction"  # booked by the operator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +51,12 @@ class Execution:
     def quote(self) -> str:
         """Return the currency that was paid with."""
         return self.symbol.partition("-")[2]
+
+    @property
+    def currencies(self) -> tuple[str, str]:
+        """Return both."""
+        base, _, quote = self.symbol.partition("-")
+        return base, quote
 
     @property
     def base_change(self) -> Decimal:
@@ -108,8 +124,8 @@ class LiveOrder:
     Attributes:
         filled: base units executed of it.
         heard_at: when the books last heard of it; None on the exchange's side.
-        is_open: whether its side says that it rests; False while the books wait for an answer or for
-            executions that were stated.
+        is_open: whether it may still execute; False while the books only wait for executions that the
+            exchange has stated.
     """
 
     client_id: str
@@ -129,7 +145,7 @@ class Books:
         known: of the client ids that were asked about, those that the books have, with when they last heard.
         flows: of every execution ever, by symbol.
         movements: the sum of all cash movements, by currency.
-        accounted: of the foreign trade ids that were asked about, those with a cash movement.
+        stored: of the references of cash movements that were asked about, those that are in the books.
         by_id: the executions of the trade ids that were asked about, wherever the window is.
         opened_at: when the balances were first taken over; None before.
         differences: those that are open.
@@ -140,7 +156,7 @@ class Books:
     known: Mapping[str, Instant]
     flows: Flows
     movements: Mapping[str, Decimal]
-    accounted: frozenset[str]
+    stored: frozenset[str]
     by_id: Mapping[str, Execution]
     opened_at: Instant | None
     checkpoint: Checkpoint | None
@@ -161,6 +177,12 @@ class Account:
     orders: tuple[LiveOrder, ...]
     totals: Mapping[str, Decimal]
 
+    @property
+    def client_ids(self) -> set[str]:
+        """Return the client ids that are named."""
+        ids = {each.client_id for each in self.executions}
+        return ids | {each.client_id for each in self.orders}
+
 
 def flows_before(flows: Flows, executions: Iterable[Execution]) -> dict[str, Flow]:
     """Return the sums without some executions that are in them."""
@@ -176,6 +198,11 @@ def flows_after(flows: Flows, executions: Iterable[Execution]) -> dict[str, Flow
     for each in executions:
         after[each.symbol] = after.get(each.symbol, Flow()).plus(each)
     return after
+
+
+def movement_reference(execution: Execution, currency: str) -> str:
+    """Return the name of the cash movement that a foreign execution is for one of its currencies."""
+    return f"trade {execution.trade_id} {currency}"
 
 
 def plain(amount: Decimal) -> str:

@@ -28,6 +28,7 @@ from quietmaker.core.evidence import (
     LiveOrder,
     flows_after,
     flows_before,
+    movement_reference,
     plain,
 )
 from quietmaker.core.units import SECOND, ZERO, Instant, Nanos, minus, plus
@@ -164,7 +165,7 @@ class _Executions:
         )
 
     def _foreign(self, told: Execution, books: Books) -> None:
-        if told.trade_id not in books.accounted:
+        if movement_reference(told, told.quote) not in books.stored:
             self.foreign.append(told)
 
     def _undone(self, told: Execution, mark: str, books: Books) -> None:
@@ -200,12 +201,15 @@ def _orders(books: Books, account: Account, now: Instant, mark: str) -> Iterator
     for client_id, told in there.items():
         kept = here.get(client_id)
         if kept is not None:
-            if kept.filled != told.filled and not _moves(kept.heard_at, now):
+            if _moves(kept.heard_at, now):
+                continue
+            if not kept.is_open:
+                yield _order(_Kind.ORDER_OPEN_THERE, client_id, kept, told, _OVER)
+            elif kept.filled != told.filled:
                 yield _order(_Kind.ORDER_FILLED, client_id, kept, told, "the sizes do not agree")
         elif client_id in books.known:
             if not _moves(books.known[client_id], now):
-                detail = "over in the books, open at the exchange"
-                yield _order(_Kind.ORDER_OPEN_THERE, client_id, None, told, detail)
+                yield _order(_Kind.ORDER_OPEN_THERE, client_id, None, told, _OVER)
         elif client_id.startswith(mark):
             detail = "named as ours are, and never in the books: whose is it?"
             yield _order(_Kind.ORDER_UNKNOWN_HERE, client_id, None, told, detail)
@@ -217,10 +221,13 @@ def _orders(books: Books, account: Account, now: Instant, mark: str) -> Iterator
             detail = (
                 "open in the books, not at the exchange"
                 if kept.is_open
-                else "the books wait for its outcome, or for executions that were stated"
+                else "the books wait for executions of it that were stated"
             )
             kind = _Kind.ORDER_NOT_OPEN_THERE if kept.is_open else _Kind.ORDER_FILLED
             yield _order(kind, client_id, kept, None, detail)
+
+
+_OVER: Final = "over in the books, open at the exchange"
 
 
 def _moves(heard_at: Instant | None, now: Instant) -> bool:

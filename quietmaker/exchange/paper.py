@@ -18,9 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, assert_never
 
+from quietmaker.core.evidence import Execution
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.market import CandleBar, FeedLost, MarketEvent, StaleReason
-from quietmaker.core.orders import Intent
+from quietmaker.core.orders import Fill, Intent
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.errors import SourceError
@@ -163,6 +164,13 @@ class PaperExchange:
         with self._lock:
             self._floor.catch_up()
             return self._core.fills(since)
+
+    def executions(self, since: Instant, until: Instant) -> Sequence[Execution]:
+        """Return what was executed in a span of time, oldest first."""
+        with self._lock:
+            self._floor.catch_up()
+            told = [each.fill for each in self._core.fills(since) if each.fill.at < until]
+            return tuple(_execution(fill, self._floor.products[fill.symbol]) for fill in told)
 
     def balances(self) -> Mapping[str, Balance]:
         """Return all balances by currency."""
@@ -358,3 +366,17 @@ class PaperUserStream:
     def stop(self) -> None:
         """Stop delivering; `start` may follow."""
         self._exchange.leave_orders()
+
+
+def _execution(fill: Fill, product: Product) -> Execution:
+    return Execution(
+        trade_id=fill.trade_id,
+        client_id=fill.client_id,
+        symbol=fill.symbol,
+        side=fill.side,
+        price=product.price(fill.price),
+        size=product.size(fill.size),
+        fee=fill.fee,
+        liquidity=fill.liquidity,
+        at=fill.at,
+    )

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.core.commands import Alert, HoldChanged, RoundTrip
+from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.orders import Fill, OrderState
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
@@ -26,6 +27,7 @@ from quietmaker.ledger.rows import (
     trip_row,
 )
 from quietmaker.ledger.standing import Standing, fold
+from quietmaker.ledger.tie_out_rows import balance_row, cash_row, difference_row, tie_out_row
 from quietmaker.ports import FillMarked, LedgerFact, OrderFact
 
 QUERIES: Final = sql.load("ledger.sql")
@@ -62,6 +64,10 @@ _KINDS: Final[Mapping[type, _Kind]] = {
     RoundTrip: _Kind(name="trips", key=(0, 5)),
     HoldChanged: _Kind(name="holds", key=()),
     Alert: _Kind(name="alerts", key=()),
+    DifferenceNoted: _Kind(name="differences", key=()),
+    CashMoved: _Kind(name="cash", key=(0,)),
+    BalanceSeen: _Kind(name="balances", key=()),
+    TieOutDone: _Kind(name="tie_outs", key=()),
 }
 
 
@@ -96,6 +102,14 @@ def _row(fact: LedgerFact, products: Mapping[str, Product]) -> Row:
             return hold_row(fact)
         case Alert():
             return alert_row(fact)
+        case DifferenceNoted():
+            return difference_row(fact)
+        case CashMoved():
+            return cash_row(fact)
+        case BalanceSeen():
+            return balance_row(fact)
+        case TieOutDone():
+            return tie_out_row(fact)
 
 
 def store(cursor: Cursor, entries: Sequence[Entry]) -> list[Refusal]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final
 
 from quietmaker.core.commands import Alert, HoldChanged, RoundTrip
+from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.orders import (
     TERMINAL,
     ExitReason,
@@ -23,6 +24,7 @@ from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Lots, Nanos, Side
 from quietmaker.errors import FactsRefused, LedgerError, LedgerUnavailable, WrongLedgerMode
 from quietmaker.ledger.books import StoredFill, rebuild
+from quietmaker.ledger.memory_tie_out import MemoryTieOutBooks, TieOutMemory
 from quietmaker.ledger.standing import Standing, at_recovery, fold
 from quietmaker.ports import FillMarked, LedgerFact, OrderFact, SymbolBooks
 
@@ -50,6 +52,7 @@ class MemoryLedger:
         available: set it to False and every call raises LedgerUnavailable, as if the database were away.
         runs, intents, fills, round_trips: what is stored, by its identity.
         events, holds, alerts, refused: what is stored, in the order in which it was told.
+        tie_out: what tie-outs told.
     """
 
     def __init__(self, *, mode: str | None = None) -> None:
@@ -64,6 +67,7 @@ class MemoryLedger:
         self.holds: list[HoldChanged] = []
         self.alerts: list[Alert] = []
         self.refused: list[LedgerFact] = []
+        self.tie_out = TieOutMemory()
         self._mode = mode
         self._standings: dict[str, Standing] = {}
         self._seen: set[OrderFact | Alert | tuple[str, Side, Instant]] = set()
@@ -151,6 +155,17 @@ class MemoryLedger:
             self._check_available()
             return {symbol: self._books(symbol) for symbol in symbols}
 
+    def tie_out_books(self, products: Mapping[str, Product]) -> MemoryTieOutBooks:
+        """Return the books as a tie-out reads them."""
+
+        def unsettled() -> list[Working]:
+            with self._mutex:
+                self._check_available()
+                every = map(self._working, self.intents.values())
+                return [order for order in every if not _settled(order)]
+
+        return MemoryTieOutBooks(self, products, unsettled)
+
     def close(self) -> None:
         """Close for good. Idempotent."""
         self.available = False
@@ -201,6 +216,8 @@ class MemoryLedger:
                 if self._is_new(fact):
                     self.alerts.append(fact)
                 return ""
+            case DifferenceNoted() | CashMoved() | BalanceSeen() | TieOutDone():
+                return self.tie_out.store(fact)
 
     def _is_new(self, identity: OrderFact | Alert | tuple[str, Side, Instant]) -> bool:
         """Return whether this was not stored before, without looking through everything that was."""

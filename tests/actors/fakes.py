@@ -9,9 +9,10 @@ from typing import Any, Generic, TypeVar
 
 from actors.address import DeadLetters
 from actors.base import Failure, Surroundings
+from quietmaker.core.evidence import Execution
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.market import CandleBar, MarketEvent
-from quietmaker.core.orders import Intent, OrderState
+from quietmaker.core.orders import Fill, Intent, OrderState
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Lots, Nanos
 from quietmaker.errors import QuietmakerError
@@ -73,6 +74,8 @@ class FakeExchange:
         down: every call raises, and a submit ends as unknown.
         sent: every order that was submitted, repetitions included.
         submits: outcomes of the next submits; accepted when empty.
+        booked: executions of our orders.
+        others: further executions on the account.
         meanwhile: happens while the balances are asked for.
         refusals: reasons for which cancellations are refused, by client id.
         asked_since: from when an order was last looked for, by client id.
@@ -80,7 +83,8 @@ class FakeExchange:
 
     products_now: dict[str, Product] = field(default_factory=lambda: {"X-USD": make_product()})
     orders: dict[str, OrderReport] = field(default_factory=dict)
-    executions: list[UserFill] = field(default_factory=list)
+    booked: list[UserFill] = field(default_factory=list)
+    others: list[Execution] = field(default_factory=list)
     submits: list[SubmitOutcome] = field(default_factory=list)
     sent: list[Intent] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
@@ -121,7 +125,12 @@ class FakeExchange:
 
     def fills(self, since: Instant) -> Sequence[UserFill]:
         self._called("fills", since)
-        return [told for told in self.executions if told.fill.at >= since]
+        return [told for told in self.booked if told.fill.at >= since]
+
+    def executions(self, since: Instant, until: Instant) -> Sequence[Execution]:
+        self._called("executions", (since, until))
+        told = [execution_of(each.fill, self.products_now) for each in self.booked]
+        return [each for each in (*told, *self.others) if since <= each.at < until]
 
     def balances(self) -> Mapping[str, Balance]:
         self._called("balances")
@@ -196,6 +205,22 @@ def report(
         state=state,
         filled=Lots(filled),
         reason=reason,
+    )
+
+
+def execution_of(fill: Fill, products: Mapping[str, Product]) -> Execution:
+    """Return an execution of ours in decimals."""
+    product = products[fill.symbol]
+    return Execution(
+        trade_id=fill.trade_id,
+        client_id=fill.client_id,
+        symbol=fill.symbol,
+        side=fill.side,
+        price=product.price(fill.price),
+        size=product.size(fill.size),
+        fee=fill.fee,
+        liquidity=fill.liquidity,
+        at=fill.at,
     )
 
 

@@ -243,7 +243,7 @@ def test_an_unknown_order_that_was_filled_is_told_with_its_executions() -> None:
     rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
     fill = make_fill("t1", Side.BUY, 10_000, 250, client_id="c1")
     other = make_fill("t2", Side.BUY, 10_000, 250, client_id="c2")
-    rig.exchange.executions = [
+    rig.exchange.booked = [
         UserFill(order_id="o", fill=fill),
         UserFill(order_id="o", fill=other),
     ]
@@ -302,7 +302,7 @@ def test_a_refused_cancellation_of_an_ended_order_tells_how_it_ended(word: str) 
     rig.moves()
     rig.exchange.refusals["c1"] = word
     rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
-    rig.exchange.executions = [
+    rig.exchange.booked = [
         UserFill(order_id="o", fill=make_fill("t1", Side.BUY, 10_000, 250, client_id="c1"))
     ]
     rig.cancel("c1")

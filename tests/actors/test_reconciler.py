@@ -179,7 +179,7 @@ def test_what_ended_while_nobody_listened_is_written_with_its_executions() -> No
     rig.intent()
     rig.move("c1", Move.ACCEPTED)
     rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
-    rig.exchange.executions = [rig.fill()]
+    rig.exchange.booked = [rig.fill()]
     told = rig.recover()
     assert told is not None
     assert told.recovered.orders == ()
@@ -281,7 +281,7 @@ def test_what_the_streams_missed_is_told_to_the_traders() -> None:
     rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
     assert rig.recover() is not None
     rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
-    rig.exchange.executions = [rig.fill()]
+    rig.exchange.booked = [rig.fill()]
     rig.reconciler.on_receive(StreamsStarted())
     rig.settle()
     events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
@@ -307,7 +307,7 @@ def test_an_order_that_is_over_in_the_books_is_cancelled_once_two_sweeps_found_i
     assert isinstance(cancel, CancelOrder)
     assert (cancel.client_id, cancel.reason) == (stray, CancelReason.STRAY)
     rig.exchange.orders[stray] = report(stray, OrderState.CANCELLED, filled=100)
-    rig.exchange.executions = [rig.fill(stray, "t1", size=100)]
+    rig.exchange.booked = [rig.fill(stray, "t1", size=100)]
     rig.trader.take()
     rig.later(2 * SWEEP_PAUSE)
     events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
@@ -342,7 +342,7 @@ def test_executions_that_are_counted_and_not_listed_yet_are_asked_for_until_they
     rig.trader.take()
     rig.later(SWEEP_PAUSE)
     assert not [m for m in rig.trader.take() if isinstance(m, OrderNews)]
-    rig.exchange.executions = [rig.fill()]
+    rig.exchange.booked = [rig.fill()]
     rig.later(2 * SWEEP_PAUSE)
     events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
     assert [e.fill.trade_id for e in events if isinstance(e, OrderFilled)] == ["t1"]

@@ -168,7 +168,7 @@ def test_foreign_executions_from_before_the_books_began_are_in_the_opening_balan
     world = World(foreign=[execution("f1", client_id="hand", age=100)])
     late = replace(world.books(), opened_at=Instant(NOW - 50 * SECOND))
     assert tie(late, world.account()).foreign == ()
-    accounted = replace(world.books(), accounted=frozenset({"f1"}))
+    accounted = replace(world.books(), stored=frozenset({"trade f1 X", "trade f1 USD"}))
     assert tie(accounted, world.account()).foreign == ()
 
 

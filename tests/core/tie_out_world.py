@@ -93,7 +93,7 @@ class World:
             known={each.client_id: each.at for each in self.ours},
             flows=flows_after(flows_after({}, self.before), self.ours),
             movements=dict(self.cash),
-            accounted=frozenset(),
+            stored=frozenset(),
             by_id={each.trade_id: each for each in (*self.before, *self.ours)},
             opened_at=OPENED,
             checkpoint=Checkpoint(since=SINCE, flows=flows_after({}, self.before)),

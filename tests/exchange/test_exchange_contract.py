@@ -229,6 +229,27 @@ def test_the_stream_and_the_queries_tell_the_same_life(opened: Opened) -> None:
     assert (report.state, report.filled) == (OrderState.FILLED, 100)
 
 
+def test_executions_of_the_account_are_told_in_decimals_for_a_span_of_time(opened: Opened) -> None:
+    Ears(opened)
+    opened.exchange.submit(buy("a", 99, 100))
+    opened.run(4)
+    fills = [told.fill for told in opened.exchange.fills(Instant(0))]
+    after = Instant(fills[-1].at + 1)
+    told = opened.exchange.executions(Instant(0), after)
+    assert [(each.trade_id, each.client_id) for each in told] == [(f.trade_id, "a") for f in fills]
+    assert told[0].text() == "TNSR-USD BUY 4 at 0.099, fee 0.00099, order a"
+    assert (told[0].at, told[0].liquidity, told[0].undoes) == (fills[0].at, Liquidity.MAKER, "")
+    assert opened.exchange.executions(fills[-1].at, after) == told[1:]
+    assert opened.exchange.executions(Instant(0), fills[-1].at) == told[:1]
+    changes = {currency: Decimal(0) for currency in ("USD", "TNSR")}
+    for each in told:
+        changes["TNSR"] += each.base_change
+        changes["USD"] += each.quote_change
+    for currency, change in changes.items():
+        balance = opened.exchange.balances()[currency]
+        assert balance.available + balance.hold == 1000 + change
+
+
 def test_the_user_stream_says_once_that_nothing_can_be_missed_from_now_on(opened: Opened) -> None:
     ears = Ears(opened)
     opened.exchange.submit(buy("a", 99, 100))

@@ -95,7 +95,7 @@ def test_the_books_are_settled_with_what_the_exchange_says_at_the_end() -> None:
     exchange.orders["done"] = report("done", OrderState.CANCELLED, filled=100)
     exchange.orders["rests"] = report("rests", OrderState.OPEN)
     fill = make_fill("t1", Side.BUY, 10_000, 100, client_id="done")
-    exchange.executions = [UserFill(order_id="o", fill=fill)]
+    exchange.booked = [UserFill(order_id="o", fill=fill)]
     facts = settle(exchange, ledger, products)
     write(ledger, facts)
     left = ledger.books(products)[SYMBOL]

@@ -117,3 +117,31 @@ RETURNING id
 INSERT INTO refused_facts (digest, kind, fact, error)
 VALUES (md5(%(fact)s), %(kind)s, %(fact)s, %(error)s)
 ON CONFLICT (digest) DO NOTHING
+
+-- name: differences_insert
+INSERT INTO difference_notes (kind, subject, at_ns, ours, theirs, detail, resolution) VALUES %s
+ON CONFLICT DO NOTHING
+RETURNING seq
+
+-- name: cash_insert
+INSERT INTO cash_movements (reference, currency, amount, kind, at_ns, evidence, inferred) VALUES %s
+ON CONFLICT (reference) DO NOTHING
+RETURNING reference
+
+-- name: cash_stored
+SELECT reference, currency, amount, kind, at_ns, evidence::text, inferred
+FROM cash_movements WHERE reference = ANY(%(ids)s)
+
+-- name: balances_insert
+INSERT INTO balance_snapshots (currency, at_ns, available, hold) VALUES %s
+ON CONFLICT (currency, at_ns) DO NOTHING
+RETURNING currency
+
+-- name: tie_outs_insert
+INSERT INTO tie_outs (at_ns, verdict, fills, orders, balances, differences, detail, next_ns, flows, opened_ns)
+SELECT v.at_ns, v.verdict, v.fills, v.orders, v.balances, v.differences, v.detail, v.next_ns::bigint,
+       v.flows::json, v.opened_ns::bigint
+FROM (VALUES %s) AS v (
+    at_ns, verdict, fills, orders, balances, differences, detail, next_ns, flows, opened_ns)
+ON CONFLICT (at_ns) DO NOTHING
+RETURNING id
