@@ -36,11 +36,13 @@ class Verb:
 VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
         "config": Verb("supervisors.commands.config:config", "Check and show the configuration."),
-        "db": Verb("supervisors.commands.db:db", "Reach the database of the books."),
+        "db": Verb("supervisors.commands.db:db", "Upgrade, back up and restore the books."),
         "exchange": Verb(
             "supervisors.commands.exchange:exchange",
             "Run the paper exchange, for any Coinbase client.",
         ),
+        "orders": Verb("supervisors.commands.orders:orders", "Show the open orders."),
+        "pnl": Verb("supervisors.commands.pnl:pnl", "Sum profit and loss."),
         "record": Verb("supervisors.commands.record:record", "Write a market as Parquet."),
         "replay": Verb(
             "supervisors.commands.replay:replay",
@@ -50,6 +52,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
         "status": Verb(
             "supervisors.commands.status:status", "Show what the running instance is doing."
         ),
+        "trades": Verb("supervisors.commands.trades:trades", "List and explain trades."),
         "version": Verb("supervisors.commands.version:version", "Show the version and the commit."),
     }
 )

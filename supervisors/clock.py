@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from quietmaker.core.units import Instant, Nanos
 
@@ -32,3 +33,8 @@ class SystemClock:
     def monotonic(self) -> Nanos:
         """Return nanoseconds of the monotonic clock."""
         return Nanos(self._monotonic())
+
+
+def utc() -> datetime:
+    """Return the time of day, for a command that asks once."""
+    return datetime.now(UTC)

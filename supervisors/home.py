@@ -1,7 +1,9 @@
 """Where an instance keeps its state: one folder, `QUIETMAKER_HOME`, ``./var`` when unset.
 
 Two instances with different homes and ports never meet. Commands find the running instance through its
-home. A lock on a file says whether one runs: the operating system frees it however the process ends.
+home. A lock on a file says whether one runs: the operating system frees it however the process ends. The
+file tells what its holder does: a command that starts the stopped instance's database for a moment holds
+the lock as well, so that nobody starts a second server on the same data, and yet is no instance.
 """
 
 from __future__ import annotations
@@ -9,17 +11,29 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
 from quietmaker.errors import NotRunning, QuietmakerError, SafetyRefusal
 
 VARIABLE: Final = "QUIETMAKER_HOME"
+PATIENCE: Final = 30.0
+"""Seconds to wait for a command that holds the home for a moment."""
+_POLL_SECONDS: Final = 0.05
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
+
+
+class Tenant(Enum):
+    """Who holds a home: an instance, or a command that needs its database for a moment."""
+
+    INSTANCE = "instance"
+    COMMAND = "command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,24 +111,47 @@ class Home:
             ) from error
 
     @contextmanager
-    def claim(self) -> Iterator[None]:
-        """Be the only instance under this home while the block runs.
+    def claim(
+        self, tenant: Tenant = Tenant.INSTANCE, *, patience: float = PATIENCE
+    ) -> Iterator[None]:
+        """Be the only one under this home while the block runs.
+
+        Args:
+            tenant: who claims it.
+            patience: seconds to wait while a command holds it.
 
         Raises:
-            SafetyRefusal: if another one runs.
+            SafetyRefusal: if an instance runs.
+            TimeoutError: if a command holds it for longer.
         """
         self.create()
         handle = os.open(self.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
         try:
-            if not _locked(handle):
-                raise SafetyRefusal(
-                    f"an instance already runs under {self.root}; stop it, or set {VARIABLE}"
-                )
+            self._await(handle, patience)
+            os.pwrite(handle, f"{tenant.value:<16}\n".encode(), 0)
             self.instance_file.unlink(missing_ok=True)
             yield
             self.instance_file.unlink(missing_ok=True)
         finally:
             os.close(handle)
+
+    def _await(self, handle: int, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        instance_seen = False
+        while not _locked(handle):
+            if _told(handle) is Tenant.INSTANCE:
+                # A holder of this very moment has not written yet what it is: look twice.
+                if instance_seen:
+                    raise SafetyRefusal(
+                        f"an instance already runs under {self.root}; stop it, or set {VARIABLE}"
+                    )
+                instance_seen = True
+            elif time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"a command has used the database of {self.root} for {patience:g} s; let it end,"
+                    f" and try again"
+                )
+            time.sleep(_POLL_SECONDS)
 
     def publish(self, instance: Instance) -> None:
         """Describe the running instance; readers see the old or the new description, never half of one."""
@@ -131,7 +168,7 @@ class Home:
         Raises:
             NotRunning: if none runs, or it has not described itself yet.
         """
-        if not self._is_claimed():
+        if self.tenant() is not Tenant.INSTANCE:
             raise NotRunning(f"no instance runs under {self.root}; start one, or set {VARIABLE}")
         try:
             found = json.loads(self.instance_file.read_text(encoding="utf-8"))
@@ -139,13 +176,14 @@ class Home:
         except (OSError, ValueError, TypeError) as error:
             raise NotRunning(f"the instance under {self.root} has not come up yet") from error
 
-    def _is_claimed(self) -> bool:
+    def tenant(self) -> Tenant | None:
+        """Return who holds the home now, None if nobody does."""
         try:
             handle = os.open(self.lock, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
-            return False
+            return None
         try:
-            return not _locked(handle)
+            return None if _locked(handle) else _told(handle)
         finally:
             os.close(handle)
 
@@ -156,3 +194,9 @@ def _locked(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _told(handle: int) -> Tenant:
+    """Return who holds the lock, as the holder wrote it; an instance unless it is surely something else."""
+    told = os.pread(handle, 32, 0).decode(errors="replace").strip()
+    return Tenant.COMMAND if told == Tenant.COMMAND.value else Tenant.INSTANCE

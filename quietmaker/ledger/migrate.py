@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import psycopg2
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg2.extensions import connection as DriverConnection  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -55,6 +60,50 @@ def current(url: str) -> str:
         raise LedgerUnavailable(f"the ledger's database cannot be reached: {error.orig}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A database that can be migrated and written in one transaction; the lock of migrations is held."""
+
+    _connection: Connection
+
+    def cursor(self) -> Cursor:
+        """Return a cursor in the transaction."""
+        driver = cast(DriverConnection, self._connection.connection.dbapi_connection)
+        return driver.cursor()
+
+    def upgrade(self, revision: str = "head") -> str:
+        """Migrate up; return the revision."""
+        return _run(self._connection, revision, up=True)
+
+    def downgrade(self, revision: str) -> str:
+        """Migrate down; return the revision."""
+        return _run(self._connection, revision, up=False)
+
+    def revision(self) -> str:
+        """Return the revision, empty when the database was never migrated."""
+        return _revision(self._connection)
+
+
+@contextmanager
+def transaction(url: str) -> Iterator[Transaction]:
+    """Commit everything that the block does, or nothing.
+
+    Raises:
+        LedgerTooNew, LedgerUnavailable, LedgerError: as `upgrade` does.
+    """
+    try:
+        with _engine(url).begin() as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            _refuse_foreign(connection)
+            yield Transaction(connection)
+    except (DBAPIError, psycopg2.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        lost = isinstance(error, DBAPIError) and error.connection_invalidated
+        if lost or isinstance(cause, psycopg2.OperationalError):
+            raise LedgerUnavailable(f"the ledger's database cannot be reached: {cause}") from error
+        raise LedgerError(f"it failed, the database is as before: {cause}") from error
+
+
 def known_revisions() -> tuple[str, ...]:
     """Return the revisions of this program, oldest first."""
     script = ScriptDirectory.from_config(_config())
@@ -62,24 +111,15 @@ def known_revisions() -> tuple[str, ...]:
 
 
 def _migrate(url: str, revision: str, *, up: bool) -> str:
-    try:
-        with _engine(url).begin() as connection:
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            _refuse_foreign(connection)
-            config = _config()
-            config.attributes["connection"] = connection
-            (command.upgrade if up else command.downgrade)(config, revision)
-            return _revision(connection)
-    except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, psycopg2.OperationalError):
-            raise LedgerUnavailable(
-                f"the ledger's database cannot be reached: {error.orig}"
-            ) from error
-        raise LedgerError(
-            f"the migration failed, the database is as before: {error.orig}"
-        ) from error
-    except psycopg2.Error as error:
-        raise LedgerError(f"the migration failed, the database is as before: {error}") from error
+    with transaction(url) as work:
+        return work.upgrade(revision) if up else work.downgrade(revision)
+
+
+def _run(connection: Connection, revision: str, *, up: bool) -> str:
+    config = _config()
+    config.attributes["connection"] = connection
+    (command.upgrade if up else command.downgrade)(config, revision)
+    return _revision(connection)
 
 
 def _refuse_foreign(connection: Connection) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Final
 
 from quietmaker.core.orders import ExitReason, OrderState, Purpose
-from quietmaker.core.units import Instant, Side
+from quietmaker.core.units import NEVER, SECOND, Instant, Liquidity, Side
 from quietmaker.ledger import sql
 from quietmaker.ledger.database import Row, Session, UrlSource, rows
 from quietmaker.ledger.rows import exit_reason
@@ -81,10 +82,67 @@ class ClosedTrip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutedFill:
+    """One execution, why its order existed, and the mids after it by horizon in seconds (0: at the fill)."""
+
+    trade_id: str
+    client_id: str
+    order_id: str | None
+    symbol: str
+    side: Side
+    price: Decimal
+    size: Decimal
+    fee: Decimal
+    liquidity: Liquidity
+    at: datetime
+    purpose: Purpose
+    exit_reason: ExitReason | None
+    strategy_tag: str
+    passive_order_id: str
+    mids: Mapping[int, Decimal]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRecord:
+    """A row of the view ``trade_records``: an executed order; `pnl_usd` where it closed a round trip."""
+
+    order_id: str
+    client_id: str | None
+    symbol: str
+    side: str
+    order_time: datetime
+    price: Decimal
+    size: Decimal
+    notional_usd: Decimal
+    fees_usd: Decimal
+    pnl_usd: Decimal | None
+    status: str
+    source: str
+    strategy_tag: str
+    passive_order_id: str | None
+    purpose: str | None
+    exit_reason: str | None
+    hold_seconds: Decimal | None
+    config_sha: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which rows of a list: those of a time span, of one symbol or strategy or all; the latest first."""
+
+    since: Instant = _ALWAYS
+    until: Instant = NEVER
+    symbol: str | None = None
+    strategy: str | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PnlLine:
-    """Round trips of one key (a UTC day, a symbol, an exit rule, a configuration), in quote."""
+    """Round trips of one key (a UTC day, a symbol, an exit rule, a configuration) and one quote currency."""
 
     key: str
+    currency: str
     trips: int
     wins: int
     net: Decimal
@@ -116,15 +174,28 @@ class Reports:
         """Return what the executions of each symbol moved in quote, fees included; all runs."""
         return dict(self._ask("cash_flows", limit=limit))
 
-    def round_trips(self, *, symbol: str | None = None, limit: int = 100) -> list[ClosedTrip]:
-        """Return round trips, of one symbol or all, the latest first."""
-        return [_closed_trip(row) for row in self._ask("round_trips", symbol=symbol, limit=limit)]
+    def round_trips(self, wanted: Wanted) -> list[ClosedTrip]:
+        """Return round trips by the time at which they closed."""
+        return [_closed_trip(row) for row in self._list("round_trips", wanted)]
 
-    def pnl(self, by: PnlBy, *, since: Instant = _ALWAYS, limit: int = 1_000) -> list[PnlLine]:
-        """Return the sums of round trips that closed since a moment: days latest first, else worst first."""
+    def fills(self, wanted: Wanted) -> list[ExecutedFill]:
+        """Return executions."""
+        return [_executed_fill(row) for row in self._list("fills", wanted)]
+
+    def trade_records(self, wanted: Wanted) -> list[TradeRecord]:
+        """Return executed orders by the time of their last execution; imported ones are among them."""
+        names = [field.name for field in fields(TradeRecord)]
+        rows_ = self._list("trade_records", wanted)
+        return [TradeRecord(**dict(zip(names, row, strict=True))) for row in rows_]
+
+    def pnl(
+        self, by: PnlBy, *, since: Instant = _ALWAYS, until: Instant = NEVER, limit: int = 1_000
+    ) -> list[PnlLine]:
+        """Return the sums of round trips that closed in a time span: days latest first, else worst first."""
         return [
             PnlLine(
                 key=key,
+                currency=currency,
                 trips=trips,
                 wins=wins,
                 net=net,
@@ -132,8 +203,8 @@ class Reports:
                 spread_captured=spread,
                 price_move=move,
             )
-            for key, trips, wins, net, fees, spread, move in self._ask(
-                f"pnl_by_{by.value}", since=since, limit=limit
+            for key, currency, trips, wins, net, fees, spread, move in self._ask(
+                f"pnl_by_{by.value}", since=since, until=until, limit=limit
             )
         ]
 
@@ -144,6 +215,21 @@ class Reports:
     def close(self) -> None:
         """Close the connection. Idempotent."""
         self._session.close()
+
+    def mode(self) -> str:
+        """Return whose books these are, ``paper`` or ``live``; empty before the first run."""
+        found = self._ask("mode")
+        return str(found[0][0]) if found else ""
+
+    def _list(self, query: str, wanted: Wanted) -> list[Row]:
+        return self._ask(
+            query,
+            since=wanted.since,
+            until=wanted.until,
+            symbol=wanted.symbol,
+            strategy=wanted.strategy,
+            limit=wanted.limit,
+        )
 
     def _ask(self, query: str, **values: object) -> list[Row]:
         return self._session.run(lambda cursor: rows(cursor, _QUERIES[query], **values))
@@ -164,6 +250,26 @@ def _open_order(row: Row) -> OpenOrder:
         passive_order_id=row[10],
         strategy_tag=row[11],
         decided_at=row[12],
+    )
+
+
+def _executed_fill(row: Row) -> ExecutedFill:
+    return ExecutedFill(
+        trade_id=row[0],
+        client_id=row[1],
+        order_id=row[2],
+        symbol=row[3],
+        side=Side(row[4]),
+        price=row[5],
+        size=row[6],
+        fee=row[7],
+        liquidity=Liquidity(row[8]),
+        at=row[9],
+        purpose=Purpose(row[10]),
+        exit_reason=exit_reason(row[11]),
+        strategy_tag=row[12],
+        passive_order_id=row[13],
+        mids=dict(zip((h // SECOND for h in row[14]), row[15], strict=True)),
     )
 
 

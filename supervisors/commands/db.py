@@ -7,15 +7,31 @@ from pathlib import Path
 
 import click
 
+from quietmaker.errors import SafetyRefusal
+from quietmaker.ledger import migrate
+from quietmaker.ledger.actions import Action, connected, record
 from quietmaker.ledger.embedded import url_of
 from supervisors.books import EMBEDDED
-from supervisors.commands.options import config_options, load_settings
+from supervisors.clock import SystemClock
+from supervisors.commands.db_backup import backup, restore
+from supervisors.commands.options import (
+    config_options,
+    json_option,
+    load_settings,
+    write_json,
+    write_table,
+)
+from supervisors.desk import operator, stopped
 from supervisors.home import Home
 
 
 @click.group()
 def db() -> None:
-    """Reach the database of the books."""
+    """Reach, upgrade, back up and restore the database of the books."""
+
+
+db.add_command(backup)
+db.add_command(restore)
 
 
 @db.command()
@@ -30,3 +46,37 @@ def url(config_file: Path, overrides: tuple[str, ...]) -> None:
         click.echo(url_of(Home.from_env(os.environ).database))
     else:
         click.echo(settings.ledger.url)
+
+
+@db.command()
+@config_options
+@json_option
+def upgrade(config_file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Bring the schema up to this version's, in one transaction, as `run` does at its start.
+
+    Exits with 3 if there are no books yet, with 6 if an instance runs on them.
+    """
+    settings = load_settings(config_file, overrides)
+    with stopped(settings, Home.from_env(os.environ), create=False) as address:
+        if sessions := connected(address):
+            raise SafetyRefusal(
+                f"{sessions} sessions of a running instance are connected to these books; stop it first"
+            )
+        before = migrate.current(address)
+        after = migrate.upgrade(address)
+        if before != after:
+            arguments = {"from": before, "to": after}
+            record(
+                address,
+                Action(
+                    at=SystemClock().now(),
+                    operator=operator(),
+                    action="db upgrade",
+                    arguments=arguments,
+                    outcome="done",
+                ),
+            )
+    if as_json:
+        write_json({"before": before or None, "after": after, "changed": before != after})
+    else:
+        write_table([("before", before or "(empty)"), ("after", after)])

@@ -22,7 +22,7 @@ import psycopg2
 import pytest
 
 from quietmaker.ledger.embedded import EmbeddedPostgres
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.reports import Reports, Wanted
 from supervisors.exchange_instance import FILE, ExchangeInstance
 from supervisors.home import Home
 from tests.kit.paper_exchange import paper_exchange
@@ -182,7 +182,7 @@ def test_a_run_trades_answers_and_ends_with_nothing_left_behind(start: Any) -> N
         reports = Reports(url=lambda: url)
         assert reports.open_orders() == []
         assert reports.derived_drift() == []
-        assert len(reports.round_trips()) >= 1
+        assert len(reports.round_trips(Wanted())) >= 1
         reports.close()
         assert rows(url, "SELECT count(*) FROM refused_facts") == [(0,)]
         assert rows(url, "SELECT end_reason FROM runs") == [("SIGTERM",)]

@@ -16,7 +16,7 @@ from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
 from quietmaker.ledger.embedded import binary
 from quietmaker.ledger.postgres import PostgresLedger
-from quietmaker.ledger.reports import PnlBy, Reports
+from quietmaker.ledger.reports import PnlBy, Reports, Wanted
 from tests.ledger.makers import EPOCH, SYMBOL, at, entry, exit_of, fill_of, moved, trip_of
 
 TRADES_OF_A_DAY = (
@@ -151,11 +151,11 @@ def test_a_partial_fill_of_a_cancelled_order_is_a_trade_of_what_was_filled(
 def test_reports_read_the_same_books(traded: PostgresLedger, database_url: str) -> None:
     traded.write_intent(entry("open", when=NOW))
     reports = Reports(lambda: database_url)
-    latest = reports.round_trips(limit=2)
+    latest = reports.round_trips(Wanted(limit=2))
     assert [trip.id for trip in latest] == ["e0", "e1"]
     assert latest[0].net == Decimal("-0.155")
     assert latest[0].price_move + latest[0].spread_captured == Decimal(0)
-    assert [trip.id for trip in reports.round_trips(symbol="BTC-USD")] == []
+    assert [trip.id for trip in reports.round_trips(Wanted(symbol="BTC-USD"))] == []
     assert [(order.client_id, order.filled) for order in reports.open_orders()] == [
         ("open", Decimal(0))
     ]

@@ -17,32 +17,65 @@ SELECT i.symbol, sum(CASE i.side WHEN 'BUY' THEN -e.notional ELSE e.notional END
 FROM executions e JOIN order_intents i ON i.client_id = e.client_id
 GROUP BY i.symbol ORDER BY i.symbol LIMIT %(limit)s
 
+-- name: mode
+SELECT mode FROM meta
+
 -- name: round_trips
 SELECT id, symbol, entry, size, opened_at, closed_at, hold_seconds, exit_reason, entry_value, exit_value, fees,
        spread_captured, price_move, net, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha
 FROM round_trips
-WHERE (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
-ORDER BY closed_ns DESC LIMIT %(limit)s
+WHERE closed_ns >= %(since)s AND closed_ns < %(until)s
+  AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
+  AND (%(strategy)s::text IS NULL OR strategy_tag = %(strategy)s)
+ORDER BY closed_ns DESC, id LIMIT %(limit)s
+
+-- name: fills
+SELECT f.trade_id, f.client_id, s.order_id, f.symbol, f.side, f.price, f.size, f.fee, f.liquidity, f.at,
+       i.purpose, i.exit_reason, i.strategy_tag, i.passive_order_id, m.horizons, m.mids
+FROM fills f
+JOIN order_intents i ON i.client_id = f.client_id
+JOIN order_states s ON s.client_id = f.client_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(horizon_ns ORDER BY horizon_ns), '{}') AS horizons,
+           coalesce(array_agg(mid::numeric ORDER BY horizon_ns), '{}') AS mids
+    FROM fill_marks WHERE trade_id = f.trade_id) m
+WHERE f.at_ns >= %(since)s AND f.at_ns < %(until)s
+  AND (%(symbol)s::text IS NULL OR f.symbol = %(symbol)s)
+  AND (%(strategy)s::text IS NULL OR i.strategy_tag = %(strategy)s)
+ORDER BY f.at_ns DESC, f.trade_id COLLATE "C" DESC LIMIT %(limit)s
+
+-- name: trade_records
+SELECT order_id, client_id, symbol, side, order_time, price, size, notional_usd, fees_usd, pnl_usd, status, source,
+       strategy_tag, passive_order_id, purpose, exit_reason, hold_seconds, config_sha
+FROM trade_records
+WHERE order_time >= at_instant(%(since)s) AND order_time < at_instant(%(until)s)
+  AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
+  AND (%(strategy)s::text IS NULL OR strategy_tag = %(strategy)s)
+ORDER BY order_time DESC, order_id LIMIT %(limit)s
 
 -- name: pnl_by_day
-SELECT to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS key, count(*), count(*) FILTER (WHERE net > 0),
+SELECT to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS key, split_part(symbol, '-', 2), count(*),
+       count(*) FILTER (WHERE net > 0),
        sum(net), sum(fees), sum(spread_captured), sum(price_move)
-FROM round_trips WHERE closed_ns >= %(since)s GROUP BY 1 ORDER BY 1 DESC LIMIT %(limit)s
+FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT %(limit)s
 
 -- name: pnl_by_symbol
-SELECT symbol AS key, count(*), count(*) FILTER (WHERE net > 0),
+SELECT symbol AS key, split_part(symbol, '-', 2), count(*),
+       count(*) FILTER (WHERE net > 0),
        sum(net), sum(fees), sum(spread_captured), sum(price_move)
-FROM round_trips WHERE closed_ns >= %(since)s GROUP BY 1 ORDER BY sum(net), 1 LIMIT %(limit)s
+FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY sum(net), 1, 2 LIMIT %(limit)s
 
 -- name: pnl_by_exit_reason
-SELECT exit_reason::text AS key, count(*), count(*) FILTER (WHERE net > 0),
+SELECT exit_reason::text AS key, split_part(symbol, '-', 2), count(*),
+       count(*) FILTER (WHERE net > 0),
        sum(net), sum(fees), sum(spread_captured), sum(price_move)
-FROM round_trips WHERE closed_ns >= %(since)s GROUP BY 1 ORDER BY sum(net), 1 LIMIT %(limit)s
+FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY sum(net), 1, 2 LIMIT %(limit)s
 
 -- name: pnl_by_config
-SELECT config_sha::text AS key, count(*), count(*) FILTER (WHERE net > 0),
+SELECT config_sha::text AS key, split_part(symbol, '-', 2), count(*),
+       count(*) FILTER (WHERE net > 0),
        sum(net), sum(fees), sum(spread_captured), sum(price_move)
-FROM round_trips WHERE closed_ns >= %(since)s GROUP BY 1 ORDER BY sum(net), 1 LIMIT %(limit)s
+FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY sum(net), 1, 2 LIMIT %(limit)s
 
 -- name: derived_drift
 -- What the derived tables say against what the facts sum to; empty when they agree.
