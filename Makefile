@@ -4,7 +4,8 @@
 # make sdk     the virtual environment of Coinbase's SDK, a client in the tests; part of make test
 # make bench   benchmarks, one JSON line each
 # make test-compiled   the tests of the core and the matching core, on the compiled core that a wheel holds
-# make chaos   minutes of all faults at once, from several seeds: SEEDS=1,2,3 SECONDS=60
+# make chaos   the bot killed some hundred times, its books proved each time: KILLS=500 SEED=1
+# make soup    minutes of all faults at once, from several seeds: SEEDS=1,2,3 SECONDS=60
 # make fmt     format the code
 
 PYTHON ?= python3
@@ -17,8 +18,10 @@ SOURCES := quietmaker actors supervisors tests bench setup.py
 ARGS ?=
 SEEDS ?= 1,2,3,4,5,6
 SECONDS ?= 60
+KILLS ?= 500
+SEED ?= 1
 
-.PHONY: run test test-compiled chaos install sdk lint bench fmt docs clean
+.PHONY: run test test-compiled chaos soup install sdk lint bench fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
@@ -56,6 +59,9 @@ test-compiled: install
 	$(BIN)/python -m tests.kit.on_compiled $(ARGS)
 
 chaos: install
+	@$(BIN)/python -m tests.chaos.kill --kills $(KILLS) --seed $(SEED)
+
+soup: install
 	QUIETMAKER_CHAOS_SEEDS=$(SEEDS) QUIETMAKER_CHAOS_SECONDS=$(SECONDS) \
 		$(BIN)/python -m pytest -n 2 --dist worksteal tests/chaos/test_soup.py
 

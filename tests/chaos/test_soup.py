@@ -1,6 +1,6 @@
 """All faults at once, each seldom, from a seed: the market goes on, and the books end like the exchange's.
 
-A few seconds of one seed run with the other tests; `make chaos` runs minutes of several.
+A few seconds of one seed run with the other tests; `make soup` runs minutes of several.
 """
 
 from __future__ import annotations
