@@ -59,6 +59,25 @@ def database_open(settings: Settings, home: Home) -> Iterator[str]:
 
 
 @contextmanager
+def books_made(settings: Settings, home: Home) -> Iterator[str]:
+    """Yield the URL of the books, made or upgraded where that is needed and no instance runs.
+
+    Raises:
+        LedgerTooNew, LedgerError, TimeoutError: as `books_open`.
+    """
+    if settings.ledger.url == EMBEDDED and home.tenant() is not Tenant.INSTANCE:
+        with stopped(settings, home, create=True) as url:
+            migrate.upgrade(url)
+            yield url
+        return
+    with database_open(settings, home) as url:
+        if not migrate.current(url):
+            migrate.upgrade(url)
+        check_schema(url)
+        yield url
+
+
+@contextmanager
 def stopped(settings: Settings, home: Home, *, create: bool) -> Iterator[str]:
     """Yield the URL of the books' database while no instance runs on it, and none can start.
 

@@ -14,6 +14,7 @@ from quietmaker.ledger.embedded import url_of
 from supervisors.books import EMBEDDED
 from supervisors.clock import SystemClock
 from supervisors.commands.db_backup import backup, restore
+from supervisors.commands.db_import import import_
 from supervisors.commands.options import (
     config_options,
     json_option,
@@ -32,6 +33,7 @@ def db() -> None:
 
 db.add_command(backup)
 db.add_command(restore)
+db.add_command(import_)
 
 
 @db.command()

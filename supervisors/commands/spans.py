@@ -124,6 +124,11 @@ def nanoseconds(moment: datetime) -> Instant:
     )
 
 
+def moment(at: Instant) -> datetime:
+    """Return what the books counted as a moment, to the microsecond."""
+    return _EPOCH + timedelta(microseconds=at // 1_000)
+
+
 def _symbol(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     if value is not None and (fault := wrong_symbol(value)):
         raise click.BadParameter(fault, ctx=ctx, param=param)
