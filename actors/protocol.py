@@ -187,3 +187,4 @@ class UserStreamHeard:
 FeedMessage: TypeAlias = BookBroke | ClockCompared | UserStreamHeard | Tick
 ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick
+TieOutMessage: TypeAlias = Tick

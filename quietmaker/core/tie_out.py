@@ -165,7 +165,7 @@ class _Executions:
         )
 
     def _foreign(self, told: Execution, books: Books) -> None:
-        if movement_reference(told, told.quote) not in books.stored:
+        if movement_reference(told, told.base) not in books.stored:
             self.foreign.append(told)
 
     def _undone(self, told: Execution, mark: str, books: Books) -> None:

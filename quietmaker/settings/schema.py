@@ -215,6 +215,12 @@ class LedgerSettings:
         "embedded starts PostgreSQL under QUIETMAKER_HOME; else a server's URL, with a password only "
         "from the environment or a *_FILE",
     )
+    tie_out_seconds: Decimal = key(
+        seconds("10", "86400"),
+        Decimal(300),
+        "how often executions, orders, positions and balances are compared with the exchange's",
+        unit="seconds",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,10 @@ class Event(Enum):
     ROUND_TRIP_CLOSED = "round_trip_closed"
     ALERT = "alert"
     RECOVERED = "recovered"
+    DIFFERENCE_FOUND = "difference_found"
+    DIFFERENCE_RESOLVED = "difference_resolved"
+    TIED_OUT = "tied_out"
+    CASH_MOVED = "cash_moved"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
     LEDGER_RECOVERED = "ledger_recovered"
     MANAGEMENT_LISTENING = "management_listening"
@@ -85,6 +89,10 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.ROUND_TRIP_CLOSED: "a position is closed, with its result",
         Event.ALERT: "something that must never happen quietly",
         Event.RECOVERED: "state was rebuilt from the ledger and the exchange",
+        Event.DIFFERENCE_FOUND: "books and exchange do not agree, with both sides",
+        Event.DIFFERENCE_RESOLVED: "books and exchange agree again, or it was decided on",
+        Event.TIED_OUT: "executions, orders, positions and balances were compared, with the verdict",
+        Event.CASH_MOVED: "money came or went without an execution of ours",
         Event.LEDGER_UNAVAILABLE: "the database is away; entries stop",
         Event.LEDGER_RECOVERED: "the database is back; waiting facts are stored",
         Event.MANAGEMENT_LISTENING: "the management port answers, with its address",

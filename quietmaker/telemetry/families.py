@@ -58,6 +58,7 @@ ACTORS: Final = (
     "reconciler",
     "ledger",
     "clock",
+    "tie_out",
     "status",
 )
 """The actors by role: all traders share one name, so that series do not multiply by symbols."""

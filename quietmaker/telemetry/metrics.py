@@ -24,6 +24,7 @@ from quietmaker.telemetry.families import (
     SymbolCounters,
 )
 from quietmaker.telemetry.snapshot import SymbolSnapshot, epoch_seconds, number
+from quietmaker.telemetry.truth import TruthMetrics
 from quietmaker.telemetry.wire import WireMetrics
 
 __all__ = ["ACTORS", "LedgerOperation", "MarketKind", "Metrics", "ProcessState", "SymbolSnapshot"]
@@ -37,6 +38,7 @@ class Metrics(Families):
 
     Attributes:
         wire: those of requests, WebSockets and clocks.
+        truth: those of reconciliations and tie-outs.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Metrics(Families):
         """
         super().__init__(version=version, revision=revision, mode=mode, now=now)
         self.wire = WireMetrics(self.registry)
+        self.truth = TruthMetrics(self.registry)
         self._symbols: dict[str, SymbolCounters] = {}
         self._lock = threading.Lock()
         self.state(ProcessState.STARTING)
