@@ -37,7 +37,8 @@ from quietmaker.core.trader import Trader
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ledger.postgres import PostgresLedger
-from quietmaker.ports import Ledger
+from quietmaker.ledger.tie_out import PostgresTieOutBooks
+from quietmaker.ports import Ledger, TieOutBooks
 from quietmaker.settings import load
 from quietmaker.telemetry import logs
 from quietmaker.telemetry.metrics import Metrics
@@ -110,7 +111,7 @@ def _trade(url: str, kind: str, folder: Path, log: Any) -> None:
         symbol: connection.offered[symbol] for symbol in settings.select(connection.offered)
     }
     link = connection.serve(products)
-    with _books(kind, folder, products) as ledger:
+    with _books(kind, folder, products) as (ledger, tie_out_books):
         watch = Stopwatch(ledger)
         run = ledger.begin_run(
             mode="paper", config_sha=settings.sha256, version="bench", at=clock.now()
@@ -120,9 +121,11 @@ def _trade(url: str, kind: str, folder: Path, log: Any) -> None:
             market_stream=link.market,
             user_stream=link.user,
             ledger=watch,
+            tie_out_books=tie_out_books,
             clock=clock,
             metrics=metrics,
             run=run,
+            born=None,
         )
         trading = compose(settings, outside, products, process=dict, refresh=lambda: None)
         _Run(trading, watch).go()
@@ -131,14 +134,19 @@ def _trade(url: str, kind: str, folder: Path, log: Any) -> None:
 
 
 @contextmanager
-def _books(kind: str, folder: Path, products: Mapping[str, Product]) -> Iterator[Ledger]:
+def _books(
+    kind: str, folder: Path, products: Mapping[str, Product]
+) -> Iterator[tuple[Ledger, TieOutBooks]]:
     if kind == "memory":
-        yield MemoryLedger()
+        memory = MemoryLedger()
+        yield memory, memory.tie_out_books(products)
         return
     server = EmbeddedPostgres(folder)
     try:
         ledger = PostgresLedger(server.start, products=products)
-        yield ledger
+        books = PostgresTieOutBooks(server.start)
+        yield ledger, books
+        books.close()
         ledger.close()
     finally:
         server.stop()

@@ -11,6 +11,7 @@ from quietmaker.core.units import EXACT, ZERO
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from quietmaker.settings import Settings
 from supervisors.home import Home
 
@@ -23,11 +24,13 @@ class Books:
 
     ledger: PostgresLedger
     reports: Reports
+    tie_out: PostgresTieOutBooks
     url: Callable[[], str]
     server: EmbeddedPostgres | None
 
     def close(self) -> None:
         """Close the connections and stop the server. Idempotent."""
+        self.tie_out.close()
         self.reports.close()
         self.ledger.close()
         if self.server is not None:
@@ -57,7 +60,13 @@ def open_books(settings: Settings, home: Home, products: Mapping[str, Product]) 
         if server is not None:
             server.stop()
         raise
-    return Books(ledger=ledger, reports=Reports(url), url=url, server=server)
+    return Books(
+        ledger=ledger,
+        reports=Reports(url),
+        tie_out=PostgresTieOutBooks(url),
+        url=url,
+        server=server,
+    )
 
 
 def paper_balances(settings: Settings, products: Mapping[str, Product]) -> dict[str, Decimal]:
@@ -72,7 +81,11 @@ def paper_balances(settings: Settings, products: Mapping[str, Product]) -> dict[
 
 
 def carried_on(
-    starting: Mapping[str, Decimal], *, held: Mapping[str, Decimal], cash: Mapping[str, Decimal]
+    starting: Mapping[str, Decimal],
+    *,
+    held: Mapping[str, Decimal],
+    cash: Mapping[str, Decimal],
+    moved: Mapping[str, Decimal],
 ) -> tuple[dict[str, Decimal], list[str]]:
     """Return what a paper account holds after everything that the ledger knows of, and what does not fit.
 
@@ -83,6 +96,7 @@ def carried_on(
         starting: balances at the first start.
         held: net base units bought, by symbol.
         cash: net quote received, fees included, by symbol.
+        moved: what came or went since without an execution of ours, by currency.
     """
     balances = dict(starting)
     for symbol, size in held.items():
@@ -91,5 +105,7 @@ def carried_on(
     for symbol, amount in cash.items():
         quote = symbol.partition("-")[2]
         balances[quote] = EXACT.add(balances.get(quote, ZERO), amount)
+    for currency, amount in moved.items():
+        balances[currency] = EXACT.add(balances.get(currency, ZERO), amount)
     short = [f"{amount:f} {currency}" for currency, amount in balances.items() if amount < 0]
     return {currency: max(amount, ZERO) for currency, amount in balances.items()}, short

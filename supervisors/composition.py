@@ -17,6 +17,7 @@ from actors.board import Board
 from actors.budget import ChurnBudget
 from actors.clock import ClockActor, ClockLinks
 from actors.conflate import MarketSlot
+from actors.differences import Differences
 from actors.facts import FactQueue
 from actors.feed import FeedLinks, MarketFeed
 from actors.gateway import GatewayLinks, OrderGateway
@@ -27,14 +28,16 @@ from actors.protocol import FactsQueued, MarketMoved
 from actors.reconciler import Reconciler, ReconcilerLinks
 from actors.status import StatusActor, StatusLinks, StatusPage
 from actors.switch import KillSwitch
+from actors.tie_out import TieOut, TieOutLinks
+from actors.tie_out_actor import TieOutActor, TieOutActorLinks
 from actors.trader import TraderActor, TraderLinks
 from actors.user_feed import UserFeed, UserFeedLinks
 from actors.window import OrderWindow
 from quietmaker.core.events import Tick
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import SECOND, Nanos, seconds
-from quietmaker.ports import Clock, Exchange, Ledger, MarketStream, UserStream
+from quietmaker.core.units import SECOND, Instant, Nanos, seconds
+from quietmaker.ports import Clock, Exchange, Ledger, MarketStream, TieOutBooks, UserStream
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
@@ -60,16 +63,20 @@ class Outside:
     """The adapters, already open.
 
     Attributes:
+        tie_out_books: the ledger as a tie-out reads it.
         run: number of the run in the ledger; client ids begin with it.
+        born: when the exchange came into being; None for one that outlives us.
     """
 
     exchange: Exchange
     market_stream: MarketStream
     user_stream: UserStream
     ledger: Ledger
+    tie_out_books: TieOutBooks
     clock: Clock
     metrics: Metrics
     run: int
+    born: Instant | None
 
 
 @dataclass(slots=True)
@@ -89,6 +96,8 @@ class Trading:
     kill: KillSwitch
     dead: DeadLetters
     slots: Mapping[str, MarketSlot]
+    news: Newsroom
+    tie_out: TieOut
 
 
 def compose(
@@ -146,6 +155,7 @@ class _Composer:
             tree.USER_FEED,
             tree.RECONCILER,
             tree.FEED,
+            tree.TIE_OUT,
             tree.STATUS,
         )
         self._to: dict[str, Address[Any]] = {n: Address[Any](n, self._dead) for n in fixed}
@@ -160,6 +170,10 @@ class _Composer:
         self._budget = ChurnBudget(
             settings.exchange.requests.entries_per_minute, monotonic=outside.clock.monotonic
         )
+        self._differences = Differences(
+            put=self._facts.put, metrics=outside.metrics.truth, clock=outside.clock
+        )
+        self._tie_out = self._tie()
 
     def compose(self) -> Trading:
         addresses = {**self._to, **{a.name: a for a in self._traders.values()}}
@@ -170,6 +184,7 @@ class _Composer:
             tree.USER_FEED: Child(make=self._user_feed, hang_after=_SOON),
             tree.RECONCILER: Child(make=self._reconciler, hang_after=_BLOCKING),
             tree.FEED: Child(make=self._feed, hang_after=_BLOCKING),
+            tree.TIE_OUT: Child(make=self._tie_out_actor, hang_after=_BLOCKING),
             tree.STATUS: Child(make=self._status, hang_after=_SOON),
         }
         for symbol in self._products:
@@ -193,6 +208,8 @@ class _Composer:
             kill=self._kill,
             dead=self._dead,
             slots=self._slots,
+            news=self._news,
+            tie_out=self._tie_out,
         )
 
     def _slot(self, symbol: str) -> MarketSlot:
@@ -318,6 +335,34 @@ class _Composer:
             clock=self._outside.clock,
         )
         return MarketFeed.start(around, links)
+
+    def _tie(self) -> TieOut:
+        outside = self._outside
+        links = TieOutLinks(
+            exchange=outside.exchange,
+            books=outside.tie_out_books,
+            products=self._products,
+            differences=self._differences,
+            put=self._facts.put,
+            metrics=outside.metrics.truth,
+            clock=outside.clock,
+            mark=OURS,
+            born=outside.born,
+        )
+        return TieOut(links)
+
+    def _tie_out_actor(self, around: Surroundings) -> pykka.ActorRef[Any]:
+        links = TieOutActorLinks(
+            tie_out=self._tie_out,
+            missed=self._news.filled,
+            ready=self._all_recovered,
+            every=seconds(self._settings.ledger.tie_out_seconds),
+        )
+        return TieOutActor.start(around, links)
+
+    def _all_recovered(self) -> bool:
+        views = self._board.views()
+        return all(symbol in views and views[symbol].recovered for symbol in self._products)
 
     def _status(self, around: Surroundings) -> pykka.ActorRef[Any]:
         links = StatusLinks(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from quietmaker.coinbase.auth import ApiKey
 from quietmaker.core.product import Product
+from quietmaker.core.units import Instant
 from quietmaker.settings import Settings
 from quietmaker.telemetry.metrics import Metrics
 from supervisors import build, credentials
@@ -62,6 +63,7 @@ class Opened:
         products: of the symbols to trade.
         run: number of the run in the ledger.
         server: the paper exchange that we started, if any.
+        born: when that came into being; None for an exchange that was there before.
     """
 
     link: Link
@@ -69,6 +71,7 @@ class Opened:
     products: Mapping[str, Product]
     run: int
     server: PaperServer | None
+    born: Instant | None
 
     def close(self) -> None:
         """Close the connections, the paper exchange if it is ours, and the books. Idempotent."""
@@ -110,7 +113,7 @@ def _on(chosen: Chosen, endpoints: Endpoints, key: ApiKey) -> Opened:
         books.close()
         raise
     link = connection.serve(products)
-    return Opened(link=link, books=books, products=products, run=run, server=None)
+    return Opened(link=link, books=books, products=products, run=run, server=None, born=None)
 
 
 def _on_our_own(chosen: Chosen) -> Opened:
@@ -123,6 +126,7 @@ def _on_our_own(chosen: Chosen) -> Opened:
     server: PaperServer | None = None
     try:
         run = _begin_run(chosen, books, info.products)
+        born = chosen.clock.now()
         server = PaperServer.start(
             chosen.home,
             config_file=chosen.config_file,
@@ -142,7 +146,12 @@ def _on_our_own(chosen: Chosen) -> Opened:
         books.close()
         raise
     return Opened(
-        link=connection.serve(products), books=books, products=products, run=run, server=server
+        link=connection.serve(products),
+        books=books,
+        products=products,
+        run=run,
+        server=server,
+        born=born,
     )
 
 
@@ -178,6 +187,7 @@ def _balances(
         paper_balances(chosen.settings, products),
         held={holding.symbol: holding.size for holding in books.reports.positions()},
         cash=books.reports.cash_flows(),
+        moved=books.tie_out.moved(),
     )
     for amount in short:
         chosen.tell(

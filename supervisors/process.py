@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from actors.protocol import StopTrading
 from actors.view import snapshots
+from quietmaker.core.orders import Fill
 from quietmaker.core.units import SECOND, Nanos
 from quietmaker.errors import LedgerError
 from quietmaker.settings import Settings
@@ -37,6 +38,7 @@ STEP: Final = 0.1
 CONFIRM_WITHIN: Final = Nanos(4 * SECOND)
 """How long cancellations may take to be confirmed at a stop."""
 DIRECT_WITHIN: Final = 2.0
+TIE_OUT_WITHIN: Final = 5.0
 ALIVE_WITHIN: Final = Nanos(20 * SECOND)
 """The driving thread comes by far more often; beyond this the process is not healthy."""
 
@@ -127,9 +129,11 @@ class Process:
             market_stream=opened.link.market,
             user_stream=opened.link.user,
             ledger=opened.books.ledger,
+            tie_out_books=opened.books.tie_out,
             clock=self.clock,
             metrics=self.metrics,
             run=opened.run,
+            born=opened.born,
         )
         return compose(
             self.settings,
@@ -194,7 +198,7 @@ class Process:
         stuck = self.trading.supervisor.stop()
         if stuck:
             self._log.error(Event.ACTOR_FAILED, f"did not stop in time: {', '.join(stuck)}")
-        self._store_the_rest(reason)
+        self._store_the_rest(reason, tie_out=not stuck)
         self._become(ProcessState.STOPPED)
         self._log.info(Event.PROCESS_STOPPED, "everything is cancelled and stored")
         self.management.stop()
@@ -229,19 +233,40 @@ class Process:
         if hasattr(self, "opened") and self.opened.books.server is not None:
             self.opened.books.server.stop(timeout=within)
 
-    def _store_the_rest(self, reason: str) -> None:
-        """Store what the writer left, settle the orders with the exchange, end the run."""
-        opened, now = self.opened, self.clock.now()
+    def _store_the_rest(self, reason: str, *, tie_out: bool) -> None:
+        """Store what the writer left, settle the orders with the exchange, tie out, end the run."""
+        opened = self.opened
         ledger = opened.books.ledger
         try:
-            facts = self.trading.facts
-            while batch := facts.batch(1_000):
-                write(ledger, batch)
-                facts.stored(len(batch))
+            self._drain()
             write(ledger, settle(opened.link.exchange, ledger, self.trading.products))
-            ledger.end_run(opened.run, at=now, reason=reason)
+            if tie_out:
+                self._tie_out(TIE_OUT_WITHIN)
+            self._drain()
+            ledger.end_run(opened.run, at=self.clock.now(), reason=reason)
         except LedgerError as error:
             self._log.error(Event.LEDGER_UNAVAILABLE, f"the books are not up to date: {error}")
+
+    def _drain(self) -> None:
+        facts = self.trading.facts
+        while batch := facts.batch(1_000):
+            write(self.opened.books.ledger, batch)
+            facts.stored(len(batch))
+
+    def _tie_out(self, within: float) -> None:
+        """Compare books and account once more, in a thread that cannot hold up the exit."""
+        done = threading.Event()
+
+        def missed(fill: Fill) -> bool:
+            return self.trading.news.store(fill) is not None
+
+        def work() -> None:
+            self.trading.tie_out.run(missed)
+            done.set()
+
+        threading.Thread(target=work, name="tie-out", daemon=True).start()
+        if not done.wait(within):
+            self._log.error(Event.ALERT, f"no last tie-out: no answer within {within:g} s")
 
     # --- what the world sees --------------------------------------------------------------------
 
@@ -301,6 +326,7 @@ class Process:
             "kill_switch": trading.kill.reason,
             "checks": {n: {"ok": c.ok, "detail": c.detail} for n, c in self._checks().items()},
             "facts_waiting": len(trading.facts),
+            "tie_out": trading.tie_out.page(),
             "inboxes": trading.supervisor.depths(),
             "dead_letters": sum(trading.dead.counts().values()),
             "first_seconds": dict(self.first),

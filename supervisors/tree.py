@@ -24,6 +24,7 @@ RECONCILER: Final = "reconciler"
 SYMBOLS: Final = "symbols"
 FEED: Final = "feed"
 EDGE: Final = "edge"
+TIE_OUT: Final = "tie_out"
 STATUS: Final = "status"
 _TRADER: Final = "trader:"
 
@@ -69,7 +70,7 @@ def build(settings: SupervisionSettings, symbols: Iterable[str]) -> Branch:
                 name=EDGE,
                 strategy=Strategy.ONE_FOR_ONE,
                 intensity=_intensity(settings.edge),
-                children=(Leaf(STATUS),),
+                children=(Leaf(TIE_OUT), Leaf(STATUS)),
             ),
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
@@ -56,6 +57,10 @@ class PostgresTieOutBooks:
         """Return what the ledger says of the window and of what it is to be compared with."""
         asked = {*references}
         return self._session.run(lambda cursor: _read(cursor, since, until, account, asked))
+
+    def moved(self) -> dict[str, Decimal]:
+        """Return what came or went since the books began without an execution of ours, by currency."""
+        return dict(self._session.run(lambda cursor: rows(cursor, _QUERIES["moved_since"])))
 
     def close(self) -> None:
         """Close the connection. Idempotent."""

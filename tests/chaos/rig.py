@@ -203,6 +203,7 @@ class Rig:
         self.run = self.ledger.begin_run(
             mode="paper", config_sha="c0ffee", version="test", at=self.clock.now()
         )
+        products = {symbol: self.link.offered[symbol] for symbol in SYMBOLS}
         self.trading: Trading = compose(
             settings,
             Outside(
@@ -210,11 +211,13 @@ class Rig:
                 market_stream=self.overheard.market_stream,
                 user_stream=self.overheard.user_stream,
                 ledger=self.ledger,
+                tie_out_books=self.ledger.tie_out_books(products),
                 clock=self.clock,
                 metrics=self.metrics,
                 run=self.run,
+                born=None,
             ),
-            {symbol: self.link.offered[symbol] for symbol in SYMBOLS},
+            products,
             process=dict,
             refresh=lambda: None,
         )

@@ -46,8 +46,14 @@ def test_a_paper_account_goes_on_from_what_the_books_say() -> None:
         {"USD": Decimal(1_000)},
         held={"X-USD": Decimal(25), "Y-USD": Decimal(-5)},
         cash={"X-USD": Decimal("-25.10"), "Y-USD": Decimal("7.5")},
+        moved={"USD": Decimal(100), "EUR": Decimal(3)},
     )
-    assert balances == {"USD": Decimal("982.40"), "X": Decimal(25), "Y": Decimal(0)}
+    assert balances == {
+        "USD": Decimal("1082.40"),
+        "X": Decimal(25),
+        "Y": Decimal(0),
+        "EUR": Decimal(3),
+    }
     assert short == ["-5 Y"]
 
 

@@ -47,6 +47,7 @@ def test_the_tree_starts_in_the_order_in_which_one_rests_on_another() -> None:
         "trader:A-USD",
         "trader:B-USD",
         "feed",
+        "tie_out",
         "status",
     ]
 

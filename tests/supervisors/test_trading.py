@@ -64,9 +64,11 @@ class Rig:
             market_stream=self.exchange.market_stream,
             user_stream=self.exchange.user_stream,
             ledger=self.ledger,
+            tie_out_books=self.ledger.tie_out_books(source.info().products),
             clock=self.clock,
             metrics=self.metrics,
             run=run,
+            born=None,
         )
         self.trading: Trading = compose(
             settings, outside, source.info().products, process=dict, refresh=lambda: None

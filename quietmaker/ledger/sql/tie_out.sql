@@ -36,5 +36,8 @@ SELECT symbol, fills, base, quote FROM flows
 -- name: movements
 SELECT currency, sum(amount) FROM cash_movements GROUP BY currency
 
+-- name: moved_since
+SELECT currency, sum(amount) FROM cash_movements WHERE kind <> 'opening' GROUP BY currency
+
 -- name: stored_movements
 SELECT reference FROM cash_movements WHERE reference = ANY(%(references)s)
