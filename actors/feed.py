@@ -18,7 +18,7 @@ from typing import Final, assert_never
 
 from actors.base import BaseActor, Surroundings
 from actors.conflate import MarketSlot
-from actors.protocol import BookBroke, ClockCompared, FeedMessage, UserStreamHeard
+from actors.protocol import BookBroke, BookDoubted, ClockCompared, FeedMessage, UserStreamHeard
 from quietmaker.core.book import Book, BookOutcome, Touch
 from quietmaker.core.events import DataLost, Tick, TouchChanged
 from quietmaker.core.market import (
@@ -302,6 +302,8 @@ class MarketFeed(BaseActor[FeedMessage]):
         match message:
             case BookBroke():
                 self._resync(message.symbol)
+            case BookDoubted():
+                self.intake.lose(message.symbol, StaleReason.DOUBTED)
             case ClockCompared():
                 self._holding(StaleReason.CLOCK_SKEW, holds=message.skewed)
             case UserStreamHeard():

@@ -160,6 +160,13 @@ ReconcilerMessage: TypeAlias = RecoverSymbol | BooksRead | StreamsStarted | Tick
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BookDoubted:
+    """A trader's orders were refused as if the market stood elsewhere; its book is to be asked for anew."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookBroke:
     """A book cannot be trusted: the trader knows already; ask for a fresh snapshot."""
 
@@ -184,7 +191,7 @@ class UserStreamHeard:
     ready: bool
 
 
-FeedMessage: TypeAlias = BookBroke | ClockCompared | UserStreamHeard | Tick
+FeedMessage: TypeAlias = BookBroke | BookDoubted | ClockCompared | UserStreamHeard | Tick
 ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick
 TieOutMessage: TypeAlias = Tick

@@ -17,6 +17,8 @@ from actors.conflate import NOTHING, MarketSlot
 from actors.facts import FactQueue
 from actors.lanes import give_way
 from actors.protocol import (
+    BookDoubted,
+    FeedMessage,
     Fence,
     GatewayMessage,
     MarketMoved,
@@ -33,6 +35,7 @@ from quietmaker.core.commands import (
     Command,
     Gate,
     HoldChanged,
+    RefreshBook,
     RoundTrip,
     SubmitOrder,
 )
@@ -71,6 +74,7 @@ class TraderLinks:
     """Whom a trader talks to, and what it shares with the world."""
 
     gateway: Tellable[GatewayMessage]
+    feed: Tellable[FeedMessage]
     facts: FactQueue
     slot: MarketSlot
     board: Board
@@ -315,6 +319,8 @@ class TraderActor(BaseActor[TraderMessage]):
                     self._decided(command.intent)
                 case CancelOrder():
                     pass  # the gateway tells of it
+                case RefreshBook():
+                    self._links.feed.tell(BookDoubted(symbol=self._symbol))
                 case HoldChanged():
                     self._hold(command)
                 case RoundTrip():

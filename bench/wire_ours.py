@@ -192,7 +192,9 @@ class _Run:
         supervisor = self._trading.supervisor
         supervisor.start()
         while not self._over.is_set():
-            if supervisor.step(0.1) is not None:
+            gave_up = supervisor.step(0.1)
+            if gave_up is not None:
+                print(gave_up.reason, file=sys.stderr, flush=True)
                 os._exit(1)
 
     def _trades(self) -> bool:

@@ -309,6 +309,7 @@ class _Composer:
     def _maker(self, symbol: str) -> Callable[[Surroundings], pykka.ActorRef[Any]]:
         links = TraderLinks(
             gateway=self._window,
+            feed=self._to[tree.FEED],
             facts=self._facts,
             slot=self._slots[symbol],
             board=self._board,

@@ -94,7 +94,7 @@ class CoinbaseMarketStream:
         self._ca_file = ca_file
         self._channels = channels
         self._backoff = backoff
-        self._thread: SocketThread | None = None
+        self._runner: SocketThread | None = None
         self._listener: Callable[[MarketEvent], None] | None = None
         self._asked: set[str] = set()
         self._mutex = threading.Lock()
@@ -106,13 +106,13 @@ class CoinbaseMarketStream:
         Raises:
             RuntimeError: if it runs.
         """
-        if self._thread is not None:
+        if self._runner is not None:
             raise RuntimeError("the market stream runs already; stop it first")
         self._listener = listener
         with self._mutex:
             self._asked.clear()
         make = self._backoff or (lambda source: Backoff(random=source))
-        self._thread = SocketThread(
+        self._runner = SocketThread(
             NAME,
             url=self._url,
             session=self._open,
@@ -122,12 +122,12 @@ class CoinbaseMarketStream:
             watch=self._watch,
             ca_file=self._ca_file,
         )
-        self._thread.start()
+        self._runner.start()
 
     @property
     def alive(self) -> bool:
         """Return whether the stream's thread runs."""
-        thread = self._thread
+        thread = self._runner
         return thread is not None and thread.alive
 
     def resync(self, symbol: str) -> None:
@@ -137,7 +137,7 @@ class CoinbaseMarketStream:
 
     def stop(self) -> None:
         """Stop delivering; `start` may follow."""
-        thread, self._thread = self._thread, None
+        thread, self._runner = self._runner, None
         self._listener = None
         if thread is not None:
             thread.stop()

@@ -127,11 +127,11 @@ class SocketThread:
         self._tls = tls_context(ca_file) if url.startswith("wss:") else None
         self._stopping = threading.Event()
         self._socket: Socket | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._runner = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin. Once."""
-        self._thread.start()
+        self._runner.start()
 
     def stop(self) -> None:
         """End: close the connection and wait for the thread, unless it is the caller."""
@@ -139,13 +139,13 @@ class SocketThread:
         socket = self._socket
         if socket is not None:
             socket.abort()
-        if self._thread is not threading.current_thread():
-            self._thread.join(STOP_WITHIN)
+        if self._runner is not threading.current_thread():
+            self._runner.join(STOP_WITHIN)
 
     @property
     def alive(self) -> bool:
         """Return whether the thread runs."""
-        return self._thread.is_alive()
+        return self._runner.is_alive()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._pace.wait(self._monotonic()) / SECOND):

@@ -143,7 +143,7 @@ class CoinbaseUserStream:
         self._random = random
         self._ca_file = ca_file
         self._backoff = backoff
-        self._thread: SocketThread | None = None
+        self._runner: SocketThread | None = None
         self._finder: FillFinder | None = None
         self._standings = Standings()
         self._listener: Callable[[UserEvent], None] | None = None
@@ -155,7 +155,7 @@ class CoinbaseUserStream:
         Raises:
             RuntimeError: if it runs.
         """
-        if self._thread is not None:
+        if self._runner is not None:
             raise RuntimeError("the user stream runs already; stop it first")
         self._listener = listener
         self._standings = Standings()
@@ -166,7 +166,7 @@ class CoinbaseUserStream:
             tally=Tally(NAME, self._watch),
         )
         make = self._backoff or (lambda source: Backoff(random=source))
-        self._thread = SocketThread(
+        self._runner = SocketThread(
             NAME,
             url=self._url,
             session=self._open,
@@ -177,17 +177,17 @@ class CoinbaseUserStream:
             ca_file=self._ca_file,
         )
         self._finder.start()
-        self._thread.start()
+        self._runner.start()
 
     @property
     def alive(self) -> bool:
         """Return whether both of the stream's threads run."""
-        thread, finder = self._thread, self._finder
+        thread, finder = self._runner, self._finder
         return thread is not None and finder is not None and thread.alive and finder.alive
 
     def stop(self) -> None:
         """Stop delivering; `start` may follow."""
-        thread, self._thread = self._thread, None
+        thread, self._runner = self._runner, None
         finder, self._finder = self._finder, None
         self._listener = None
         if thread is not None:

@@ -25,6 +25,7 @@ class Gate(Name):
     FEES_UNKNOWN = "fees_unknown"
     FUNDS_UNKNOWN = "funds_unknown"
     COOLDOWN = "cooldown"
+    POST_ONLY_REFUSED = "post_only_refused"
     POSITION_OPEN = "position_open"
     RISK_REFUSED = "risk_refused"
     SPREAD_BELOW_REQUIRED = "spread_below_required"
@@ -63,6 +64,14 @@ class CancelOrder:
     client_id: str
     symbol: str
     reason: CancelReason
+    now: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshBook:
+    """Distrust the book and ask for it anew: orders that should rest on it were refused for crossing."""
+
+    symbol: str
     now: Instant
 
 
@@ -140,4 +149,4 @@ class Alert:
     detail: str
 
 
-Command: TypeAlias = SubmitOrder | CancelOrder | HoldChanged | RoundTrip | Alert
+Command: TypeAlias = SubmitOrder | CancelOrder | RefreshBook | HoldChanged | RoundTrip | Alert

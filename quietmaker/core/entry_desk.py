@@ -9,7 +9,14 @@ from __future__ import annotations
 from typing import Final
 
 from quietmaker.core import gates
-from quietmaker.core.commands import CancelOrder, CancelReason, Command, HoldChanged, SubmitOrder
+from quietmaker.core.commands import (
+    CancelOrder,
+    CancelReason,
+    Command,
+    HoldChanged,
+    RefreshBook,
+    SubmitOrder,
+)
 from quietmaker.core.entry_plan import EntryPlanner, Ladder, Plan
 from quietmaker.core.orders import Intent, Move, OrderState, Purpose, TimeInForce, Working
 from quietmaker.core.state import State
@@ -71,6 +78,21 @@ class EntryDesk:
         ladder = self.planner.ladder(order.intent.side)
         if ladder is not None:
             ladder.on_refused(self.state.now)
+
+    def on_crossed(self, order: Working, out: list[Command]) -> None:
+        """Count an entry that would have crossed: enough of them speak against the book."""
+        ladder = self.planner.ladder(order.intent.side)
+        state = self.state
+        if ladder is not None and ladder.on_crossed(
+            state.now, state.params.quote.post_only_rejects
+        ):
+            out.append(RefreshBook(symbol=state.product.symbol, now=state.now))
+
+    def on_rested(self, order: Working) -> None:
+        """Forget entries that crossed: this one stood in the book."""
+        ladder = self.planner.ladder(order.intent.side)
+        if ladder is not None:
+            ladder.on_rested()
 
     def on_accepted(self, order: Working) -> None:
         """Forget earlier refusals."""

@@ -14,6 +14,8 @@ from quietmaker.core.units import NEVER, PPB, SECOND, Side
 
 REFUSALS_BEFORE_PAUSE: Final = 3
 PAUSE_LIMIT: Final = 60 * SECOND
+FURTHEST_BACK: Final = 50
+"""Ticks behind the wanted price to which refusals for crossing drive an entry."""
 
 _BUY: Final = Side.BUY
 _SELL: Final = Side.SELL
@@ -72,11 +74,23 @@ class Ladder:
         gate: the reason for not quoting that was last told; None while quoting.
         told: whether anything was told yet.
         refused: refusals in a row; after a few the side pauses, ever longer.
+        crossed: entries in a row that were refused for crossing, taken first or not.
+        back: ticks behind the wanted price at which entries rest until one stays.
         pause_until: no new entry on this side before.
         plan: what the latest decision wants.
     """
 
-    __slots__ = ("gate", "pause_until", "plan", "refused", "side", "slots", "told")
+    __slots__ = (
+        "back",
+        "crossed",
+        "gate",
+        "pause_until",
+        "plan",
+        "refused",
+        "side",
+        "slots",
+        "told",
+    )
 
     def __init__(self, side: Side) -> None:
         """Start with nothing resting."""
@@ -85,6 +99,8 @@ class Ladder:
         self.gate: Gate | None = Gate.WARMING_UP
         self.told = False
         self.refused = 0
+        self.crossed = 0
+        self.back = 0
         self.pause_until = 0
         self.plan = Plan()
 
@@ -119,8 +135,26 @@ class Ladder:
         """Count a refusal; a side that is refused again and again pauses, ever longer."""
         self.refused += 1
         if self.refused >= REFUSALS_BEFORE_PAUSE:
-            pause = SECOND << min(self.refused - REFUSALS_BEFORE_PAUSE, 6)
-            self.pause_until = now + min(pause, PAUSE_LIMIT)
+            self._pause(now, self.refused - REFUSALS_BEFORE_PAUSE)
+
+    def on_crossed(self, now: int, limit: int) -> bool:
+        """Count an entry that would have crossed; return whether the book is to be doubted.
+
+        From the limit on the side pauses, ever longer, and rests one tick further away each time.
+        """
+        self.crossed += 1
+        if self.crossed < limit:
+            return False
+        self._pause(now, self.crossed - limit)
+        self.back = min(self.crossed - limit + 1, FURTHEST_BACK)
+        return True
+
+    def on_rested(self) -> None:
+        """Hear that an entry stood in the book: it filled, or ended otherwise than by crossing."""
+        self.crossed = self.back = 0
+
+    def _pause(self, now: int, times: int) -> None:
+        self.pause_until = now + min(SECOND << min(times, 6), PAUSE_LIMIT)
 
 
 class EntryPlanner:
@@ -209,10 +243,12 @@ class EntryPlanner:
         """Return the price at which a level would rest."""
         quote, side = self.state.params.quote, ladder.side
         skew = self._skew(bid, ask) if quote.inventory_skew else 0
-        if quote.improve_ticks <= 0:
-            return wanted_price(quote, side, level, bid=bid, ask=ask, skew=skew, own=None)
-        own = ladder.best()
+        own = ladder.best() if quote.improve_ticks > 0 else None
         price = wanted_price(quote, side, level, bid=bid, ask=ask, skew=skew, own=own)
+        if ladder.back:
+            price = max(1, price - ladder.back) if side is _BUY else price + ladder.back
+        if quote.improve_ticks <= 0:
+            return price
         return self._beside_own(side, price, bid, ask)
 
     def _beside_own(self, side: Side, price: int, bid: int, ask: int) -> int:
@@ -317,7 +353,7 @@ class EntryPlanner:
         if self.cooling():
             return Gate.COOLDOWN, ""
         if state.now < ladder.pause_until:
-            return Gate.COOLDOWN, f"{ladder.refused} refusals in a row"
+            return self._paused(ladder)
         funds, cost = self._funds(ladder, plan), self._cost(ladder.side, price, lots)
         if cost > funds:
             return Gate.INSUFFICIENT_FUNDS, self._funds_detail(ladder.side, cost, funds)
@@ -335,6 +371,15 @@ class EntryPlanner:
         plan.value += lots * price
         plan.cost += cost
         return None, ""
+
+    def _paused(self, ladder: Ladder) -> tuple[Gate, str]:
+        """Return the gate of a side that is refused again and again, and its numbers."""
+        if ladder.crossed < self.state.params.quote.post_only_rejects:
+            return Gate.COOLDOWN, f"{ladder.refused} refusals in a row"
+        return Gate.POST_ONLY_REFUSED, (
+            f"{ladder.crossed} entries in a row would have crossed; the next rests {ladder.back} ticks "
+            "further away (quote.post_only_rejects)"
+        )
 
     def _funds(self, ladder: Ladder, plan: Plan) -> int:
         """Return what a new entry of a side may use: tick-lots for bids, lots for asks."""

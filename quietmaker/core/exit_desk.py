@@ -31,6 +31,7 @@ from quietmaker.core.exits import (
     remember,
 )
 from quietmaker.core.orders import (
+    POST_ONLY_REFUSED,
     ExitReason,
     Intent,
     OrderState,
@@ -51,7 +52,6 @@ from quietmaker.core.units import (
 
 ASKS_BEFORE_ALERT: Final = 3
 RETRY_LIMIT: Final = 60 * SECOND
-POST_ONLY_REFUSED: Final = "INVALID_LIMIT_PRICE_POST_ONLY"
 
 _IOC: Final = TimeInForce.IOC
 _BUY: Final = Side.BUY

@@ -19,6 +19,8 @@ class StaleReason(Name):
     CLOCK_SKEW = "clock_skew"
     USER_STREAM = "user_stream_lost"
     NOT_ONLINE = "product_not_online"
+    DOUBTED = "book_doubted"
+    """Orders that should have rested on it were refused for crossing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,8 @@ class IllegalMove(Exception):  # noqa: N818 - the name says what it is
         self.move = move
 
 
+POST_ONLY_REFUSED: Final = "INVALID_LIMIT_PRICE_POST_ONLY"
+"""The exchange's word for a post-only order that would have crossed; it may say it after it took it."""
 _S, _M = OrderState, Move
 TERMINAL: Final = frozenset({_S.FILLED, _S.CANCELLED, _S.EXPIRED, _S.FAILED})
 

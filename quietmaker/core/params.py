@@ -23,6 +23,8 @@ class QuoteParams:
         refresh_ticks: a resting quote is moved once the wanted price is this many ticks away.
         max_age: a quote older than this is replaced.
         cooldown: no new entry for this long after a fill.
+        post_only_rejects: entries in a row that are refused for crossing, also after they were taken,
+            before the side is held and the book asked for anew.
         price_floor, price_ceiling: entries rest only within this band, inclusive.
         max_position: greatest notional of the position and its entry orders, in quote currency.
         inventory_skew: how far quotes move away from more inventory when the position is full, as a
@@ -38,6 +40,7 @@ class QuoteParams:
     refresh_ticks: int
     max_age: Nanos
     cooldown: Nanos
+    post_only_rejects: int
     price_floor: Ticks | None
     price_ceiling: Ticks | None
     max_position: Decimal

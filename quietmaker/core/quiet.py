@@ -111,13 +111,17 @@ def _around_orders(entries: EntryDesk, exits: ExitDesk, quoting: list[Ladder], h
             return here
         price = order.intent.price
         if ladder.side is _BUY:
-            low, high = _centred(price - quote.improve_ticks, bid, reach)
-            if quote.improve_ticks > 0:
-                high = min(high, price - 1)  # at our own quote the wanted price is not monotone
+            low, high = _centred(price - quote.improve_ticks + ladder.back, bid, reach)
+            if quote.improve_ticks > 0:  # at our own quote the wanted price is not monotone
+                low, high = (
+                    (low, min(high, price - 1)) if bid <= price else (max(low, price + 1), high)
+                )
         else:
-            far_low, far_high = _centred(price + quote.improve_ticks, ask, reach)
-            if quote.improve_ticks > 0:
+            far_low, far_high = _centred(price + quote.improve_ticks - ladder.back, ask, reach)
+            if quote.improve_ticks > 0 and ask >= price:
                 far_low = max(far_low, price + 1)
+            elif quote.improve_ticks > 0:
+                far_high = min(far_high, price - 1)
     leaving = exits.order
     if leaving is not None and leaving.intent.side is _SELL:
         far_low, far_high = _towards(leaving.intent.price, ask, reach)

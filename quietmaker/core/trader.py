@@ -28,6 +28,8 @@ from quietmaker.core.exit_desk import ExitDesk
 from quietmaker.core.learning import learn
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import (
+    POST_ONLY_REFUSED,
+    TERMINAL,
     Fill,
     IllegalMove,
     Move,
@@ -62,6 +64,8 @@ _AFTER_THE_END: Final = frozenset(
 """What may be told, late or again, of an order that is forgotten already."""
 _TAKEN: Final = frozenset({Move.ACCEPTED, Move.FILLED, Move.CANCELLED, Move.EXPIRED})
 """What only happens to an order that the exchange took; the end may be told before the acceptance."""
+_STOOD: Final = frozenset({Move.FILLED, Move.EXPIRED})
+_CANCELLED: Final = Move.CANCELLED
 _FAILED: Final = OrderState.FAILED
 _IOC: Final = TimeInForce.IOC
 _TAKER: Final = Liquidity.TAKER
@@ -274,22 +278,31 @@ class Trader:
         out: list[Command],
     ) -> None:
         """Tell the desk that owns the order what became of it."""
-        is_exit = order.intent.purpose is _EXIT
         if order.done:
             # A cancellation that is refused after the end states nothing, and takes nothing back.
             stated = order.intent.size if move is _FILLED else filled
             if stated is not None:
                 order.final = max(order.final or 0, stated)
-        if move in _TAKEN and was is not _OPEN:
-            if is_exit:
-                self.exits.on_accepted()
-            else:
-                self.entries.on_accepted(order)
+        if order.intent.purpose is not _EXIT:
+            self._note_entry(order, move, reason, was, out)
+        elif move in _TAKEN and was is not _OPEN:
+            self.exits.on_accepted()
         elif order.state is _FAILED and was is not _FAILED:
-            if is_exit:
-                self.exits.on_refused(order, reason, out)
-            else:
-                self.entries.on_refused(order)
+            self.exits.on_refused(order, reason, out)
+
+    def _note_entry(
+        self, order: Working, move: Move, reason: str, was: OrderState, out: list[Command]
+    ) -> None:
+        ended = order.done and was not in TERMINAL
+        if ended and not order.filled and POST_ONLY_REFUSED in reason:
+            self.entries.on_crossed(order, out)
+            return
+        if move in _TAKEN and was is not _OPEN:
+            self.entries.on_accepted(order)
+        elif order.state is _FAILED and was is not _FAILED:
+            self.entries.on_refused(order)
+        if ended and (move in _STOOD or (order.asked and move is _CANCELLED)):
+            self.entries.on_rested(order)
 
     def _settle(self, order: Working, out: list[Command]) -> None:
         """Let go of an order that has ended with all its fills told."""
@@ -311,6 +324,8 @@ class Trader:
         if order is not None:
             order.filled += fill.size
             order.trade_ids.add(fill.trade_id)
+            if order.intent.purpose is _ENTRY:
+                self.entries.on_rested(order)
             if order.filled > order.intent.size:
                 self._alert(AlertKind.OVERFILL, f"{fill.client_id} filled {order.filled}", out)
         self._check_liquidity(order, fill, out)

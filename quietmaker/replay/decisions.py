@@ -14,6 +14,7 @@ from quietmaker.core.commands import (
     CancelOrder,
     Command,
     HoldChanged,
+    RefreshBook,
     RoundTrip,
     SubmitOrder,
 )
@@ -39,6 +40,8 @@ class DecisionWriter:
                 return self._submit(command)
             case CancelOrder(client_id=client_id, symbol=symbol, reason=reason, now=now):
                 return _row("cancel", now, symbol, client_id=client_id, reason=reason.value)
+            case RefreshBook(symbol=symbol, now=now):
+                return _row("refresh", now, symbol)
             case HoldChanged(symbol=symbol, now=now, side=side, gate=gate, detail=detail):
                 held = None if gate is None else gate.value
                 return _row("hold", now, symbol, side=side.value, gate=held, detail=detail)

@@ -17,6 +17,7 @@ from quietmaker.core.commands import (
     CancelOrder,
     Command,
     HoldChanged,
+    RefreshBook,
     RoundTrip,
     SubmitOrder,
 )
@@ -317,6 +318,8 @@ class Engine:
                 case CancelOrder():
                     self.stats.cancels[command.reason] += 1
                     self._core.cancel(now, command.client_id)
+                case RefreshBook():
+                    pass  # the book of a replay is the market itself
                 case HoldChanged():
                     self.stats.on_hold(command)
                 case RoundTrip():

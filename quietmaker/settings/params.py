@@ -77,6 +77,7 @@ def _quote(quote: QuoteSettings, product: Product) -> QuoteParams:
         refresh_ticks=quote.refresh_ticks,
         max_age=seconds(quote.max_age_seconds),
         cooldown=seconds(quote.cooldown_seconds),
+        post_only_rejects=quote.post_only_rejects,
         # Rounded into the band: a quote on the limit tick is still within it.
         price_floor=None if floor is None else Ticks(_ceil_div(floor, product.tick)),
         price_ceiling=None if ceiling is None else Ticks(int(ceiling // product.tick)),

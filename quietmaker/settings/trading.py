@@ -77,6 +77,14 @@ class QuoteSettings:
         unit="seconds",
         reload=Reload.LIVE,
     )
+    post_only_rejects: int = key(
+        whole(1, 20),
+        3,
+        "after so many entries in a row that would have crossed, the side is held for a while that grows, "
+        "the book is asked for anew, and the next entry rests further from the touch until one stays",
+        unit="entries",
+        reload=Reload.LIVE,
+    )
     price_floor: Decimal | None = key(
         PRICE,
         None,

@@ -18,7 +18,7 @@ from actors.feed import (
     FeedLinks,
     MarketFeed,
 )
-from actors.protocol import ClockCompared, UserStreamHeard
+from actors.protocol import BookDoubted, ClockCompared, UserStreamHeard
 from quietmaker.core.events import DataLost, Tick, TouchChanged
 from quietmaker.core.market import (
     BookDelta,
@@ -416,3 +416,15 @@ def test_an_error_in_the_callback_is_the_failure_of_the_feed() -> None:
     assert rig.stream.tell is not None
     rig.stream.tell(snapshot("A-USD", 1))
     assert [type(failure.error) for failure in rig.failures] == [ZeroDivisionError]
+
+
+def test_a_doubted_book_is_lost_first_and_then_asked_for() -> None:
+    rig = Rig()
+    rig.market(snapshot("A-USD", 1))
+    rig.slots["A-USD"].drain()
+    rig.feed.on_receive(BookDoubted(symbol="A-USD"))
+    lost = rig.slots["A-USD"].drain().lost
+    assert lost is not None
+    assert lost.reason is StaleReason.DOUBTED
+    rig.market()
+    assert rig.stream.resynced == ["A-USD"]

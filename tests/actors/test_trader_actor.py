@@ -11,6 +11,8 @@ from actors.board import Board
 from actors.conflate import MarketSlot
 from actors.facts import FactQueue
 from actors.protocol import (
+    BookDoubted,
+    FeedMessage,
     Fence,
     GatewayMessage,
     MarketMoved,
@@ -31,7 +33,15 @@ from quietmaker.core.events import (
     Tick,
     TouchChanged,
 )
-from quietmaker.core.orders import Fill, Intent, Move, OrderState, Purpose, Working
+from quietmaker.core.orders import (
+    POST_ONLY_REFUSED,
+    Fill,
+    Intent,
+    Move,
+    OrderState,
+    Purpose,
+    Working,
+)
 from quietmaker.core.positions import Lot
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import SECOND, Instant, Lots, Side, Ticks
@@ -54,6 +64,7 @@ from tests.kit.makers import (
 class Rig:
     clock: HandClock = field(default_factory=HandClock)
     gateway: Told[GatewayMessage] = field(default_factory=Told)
+    feed: Told[FeedMessage] = field(default_factory=Told)
     board: Board = field(default_factory=Board)
 
     def __post_init__(self) -> None:
@@ -66,6 +77,7 @@ class Rig:
             core=core,
             links=TraderLinks(
                 gateway=self.gateway,
+                feed=self.feed,
                 facts=self.facts,
                 slot=self.slot,
                 board=self.board,
@@ -341,3 +353,25 @@ def test_a_wake_that_was_lost_is_healed_by_the_next_tick() -> None:
     rig.slot.put_touch(touch_changed(rig.clock.now()))
     rig.trader.on_receive(Tick(now=rig.clock.now()))
     assert [type(c) for c in rig.gateway.take()] == [SubmitOrder]
+
+
+def test_a_book_that_orders_speak_against_is_asked_for_anew() -> None:
+    rig = Rig()
+    intent = rig.quoting()
+    for _ in range(3):
+        rig.trader.on_receive(
+            rig.news(
+                OrderMoved(
+                    now=rig.clock.now(),
+                    client_id=intent.client_id,
+                    move=Move.CANCELLED,
+                    reason=POST_ONLY_REFUSED,
+                    filled=Lots(0),
+                )
+            )
+        )
+        sent = [told for told in rig.gateway.take() if isinstance(told, SubmitOrder)]
+        if sent:
+            intent = sent[0].intent
+            rig.moved(intent.client_id, Move.ACCEPTED)
+    assert rig.feed.messages == [BookDoubted(symbol=SYMBOL)]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from quietmaker.coinbase.rest import Endpoint
-from quietmaker.core.commands import CancelReason
+from quietmaker.core.commands import CancelReason, Gate
 from quietmaker.core.orders import Purpose, TimeInForce
 from tests.chaos.ending import ends_well
 from tests.chaos.market import SYMBOLS
@@ -56,6 +56,19 @@ def test_p13_an_order_changes_by_cancelling_and_placing_and_never_by_an_edit() -
         reasons = {fact.cancel_reason for fact in rig.ledger.events} - {None}
         assert CancelReason.REPRICE in reasons
         assert not any(record.edits for record in rig.orders)
+        ends_well(rig)
+
+
+def test_p12_entries_that_die_for_crossing_have_the_book_asked_for_and_rest_further_away() -> None:
+    with running("quote.post_only_rejects=3") as rig:
+        rig.trade(2)
+        rig.suffer(rule("order.die", {"side": "BUY"}, 1), fired=12)
+        assert any(hold.gate is Gate.POST_ONLY_REFUSED for hold in rig.ledger.holds)
+        assert "book_doubted" in rig.counted("market_data_lost")
+        entries = [i for i in rig.ledger.intents.values() if i.purpose is Purpose.ENTRY]
+        assert any(entry.price < entry.bid for entry in entries)
+        assert all(entry.post_only for entry in entries)
+        rig.trade(2)
         ends_well(rig)
 
 

@@ -200,7 +200,7 @@ class MarketRig:
 
     def bytes_arrived(self, number: int) -> None:
         """Wait until the client holds so many bytes of an unfinished message."""
-        thread = self.stream._thread
+        thread = self.stream._runner
         assert thread is not None
         socket = thread._socket
         assert socket is not None

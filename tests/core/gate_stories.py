@@ -9,7 +9,7 @@ from typing import Final
 from quietmaker.core.commands import Gate
 from quietmaker.core.events import EligibilityChanged, Mode, ProductChanged
 from quietmaker.core.market import StaleReason
-from quietmaker.core.orders import Move
+from quietmaker.core.orders import POST_ONLY_REFUSED, Move
 from tests.kit.desk import Desk
 from tests.kit.makers import (
     FEES,
@@ -64,6 +64,17 @@ def cooldown(without: frozenset[str]) -> Desk:
     desk.fill(desk.entry())
     desk.fill(desk.exit())
     return desk
+
+
+def refused_for_crossing(without: frozenset[str]) -> Desk:
+    desk = Desk(params=make_params(without=without))
+    desk.refusing = POST_ONLY_REFUSED
+    return see_market(desk)
+
+
+def taken_again(desk: Desk) -> None:
+    desk.refusing = ""
+    desk.wait(1)
 
 
 def position_open(without: frozenset[str]) -> Desk:
@@ -169,6 +180,7 @@ STORIES: Final[dict[Gate, Story]] = {
         after(lambda desk: desk.funds(None)), lambda desk: desk.funds("1000")
     ),
     Gate.COOLDOWN: Story(cooldown, lambda desk: desk.wait(15)),
+    Gate.POST_ONLY_REFUSED: Story(refused_for_crossing, taken_again),
     Gate.POSITION_OPEN: Story(position_open, lambda desk: desk.fill(desk.exit())),
     Gate.RISK_REFUSED: Story(risk_refused, reconfigure(risk=make_risk())),
     Gate.SPREAD_BELOW_REQUIRED: Story(tight_spread, lambda desk: desk.touch(9_900, 10_200)),

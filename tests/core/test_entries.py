@@ -280,7 +280,7 @@ def test_the_other_side_belongs_to_the_exit_while_a_position_is_open() -> None:
 
 def test_a_side_that_is_refused_again_and_again_pauses_ever_longer() -> None:
     desk = Desk()
-    desk.refusing = "INVALID_LIMIT_PRICE_POST_ONLY"
+    desk.refusing = "INSUFFICIENT_FUND"
     desk.touch(10_000, 10_100)
     assert len(desk.sent) == 3
     assert desk.gate() is Gate.COOLDOWN

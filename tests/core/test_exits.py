@@ -6,10 +6,17 @@ import pytest
 
 from quietmaker.core.commands import AlertKind, CancelReason
 from quietmaker.core.events import Mode
-from quietmaker.core.exit_desk import POST_ONLY_REFUSED, Owner
+from quietmaker.core.exit_desk import Owner
 from quietmaker.core.exits import RULES, SWITCHABLE, reach
 from quietmaker.core.fees import FeeRates
-from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, TimeInForce
+from quietmaker.core.orders import (
+    POST_ONLY_REFUSED,
+    ExitReason,
+    Intent,
+    Move,
+    OrderState,
+    TimeInForce,
+)
 from quietmaker.core.units import SECOND, Liquidity, Side, rate
 from tests.core.exit_stories import STORIES, Holding
 from tests.kit.desk import Desk, cancelled_by, sent_by

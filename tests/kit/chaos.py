@@ -35,10 +35,16 @@ from quietmaker.core.events import (
     TradePrinted,
     TraderEvent,
 )
-from quietmaker.core.exit_desk import POST_ONLY_REFUSED
 from quietmaker.core.fees import FeeRates, fee_on
 from quietmaker.core.market import StaleReason
-from quietmaker.core.orders import Fill, Intent, Move, OrderState, TimeInForce
+from quietmaker.core.orders import (
+    POST_ONLY_REFUSED,
+    Fill,
+    Intent,
+    Move,
+    OrderState,
+    TimeInForce,
+)
 from quietmaker.core.params import TraderParams
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader

@@ -22,6 +22,7 @@ from quietmaker.core.commands import (
     Command,
     Gate,
     HoldChanged,
+    RefreshBook,
     RoundTrip,
     SubmitOrder,
 )
@@ -42,10 +43,10 @@ from quietmaker.core.events import (
     TradePrinted,
     TraderEvent,
 )
-from quietmaker.core.exit_desk import POST_ONLY_REFUSED
 from quietmaker.core.fees import FeeRates, fee_on
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import (
+    POST_ONLY_REFUSED,
     ExitReason,
     Fill,
     Intent,
@@ -192,7 +193,7 @@ class Desk:
                 case CancelOrder(client_id=client_id):
                     if self.answering:
                         more += self.confirm_cancel(client_id)
-                case HoldChanged() | RoundTrip() | Alert():
+                case RefreshBook() | HoldChanged() | RoundTrip() | Alert():
                     pass
         return more
 

@@ -9,6 +9,7 @@ from quietmaker.core.commands import (
     CancelOrder,
     Command,
     HoldChanged,
+    RefreshBook,
     RoundTrip,
     SubmitOrder,
 )
@@ -41,7 +42,7 @@ class Watch:
                     self._sent(intent)
                 case CancelOrder(client_id=client_id):
                     assert client_id in self.trader.state.orders
-                case HoldChanged() | RoundTrip() | Alert():
+                case RefreshBook() | HoldChanged() | RoundTrip() | Alert():
                     pass
         self._owners()
         self._exits()

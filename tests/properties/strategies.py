@@ -80,6 +80,7 @@ def configurations(
             refresh_ticks=draw(st.integers(1, 4)),
             max_age=draw(pick((20, 300))),
             cooldown=draw(pick((0, 3))),
+            post_only_rejects=draw(pick((1, 2, 3))),
             price_floor=draw(pick((None, None, 985))),
             price_ceiling=draw(pick((None, None, 1_015))),
             max_position=draw(pick(("8", "20", "40"))),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from actors.board import Board
 from actors.conflate import MarketSlot
 from actors.facts import FactQueue
-from actors.protocol import GatewayMessage, MarketMoved
+from actors.protocol import FeedMessage, GatewayMessage, MarketMoved
 from actors.trader import TraderActor, TraderLinks
 from quietmaker.core.commands import Command
 from quietmaker.core.events import DataLost, TouchChanged, TradePrinted, TraderEvent
@@ -43,6 +43,7 @@ class Slotted(TraderActor):
     def __init__(self, params: TraderParams) -> None:
         clock = HandClock()
         gateway: Told[GatewayMessage] = Told()
+        feed: Told[FeedMessage] = Told()
         self.slot = MarketSlot(self._wake)
         self.said: list[Command] = []
         self.wakes = 0
@@ -52,6 +53,7 @@ class Slotted(TraderActor):
             core=Trader(CHAOS_PRODUCT, params, id_prefix="qm1"),
             links=TraderLinks(
                 gateway=gateway,
+                feed=feed,
                 facts=FactQueue(lambda: None),
                 slot=self.slot,
                 board=Board(),
