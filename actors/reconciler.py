@@ -3,12 +3,11 @@
 For a symbol that asks: read the books (through the writer, so that every fact queued before is in
 them), compare each unsettled order with the exchange, write what the books do not know yet, read them
 again, and tell the trader `Recover`. Nothing is quoted before.
-
 * An order that the exchange does not know is `NOT_FOUND` twice and thereby failed, but only once its
-  request is old enough to have arrived.
+  request is old enough to have arrived. Its symbol waits that long, the others do not wait for it.
 * An open order that the books do not know is left alone and reported: it is somebody else's. One of this
-  run that they hold for ended is cancelled (`strays`).
-* While the exchange or the ledger cannot be asked, the symbol waits, with growing pauses.
+  run that they hold for ended is cancelled (`strays`). While exchange or ledger cannot be asked, the symbol
+  waits, with growing pauses.
 
 After the user stream became ready, and every minute, what it may have missed is asked for.
 Fees, funds and products are polled; what cannot be had three times in a row is told as unknown.
@@ -91,6 +90,8 @@ class _Pass:
         since: when it was last asked for books; an answer that does not come is asked for again.
         compared: whether the exchange was asked; the books are then read once more, and told.
         stated: lots of each order that the exchange counts as executed; it lists them later.
+        waiting: symbols of which something cannot be known yet.
+        until: how long until it can be known by its age alone.
     """
 
     token: int
@@ -99,6 +100,8 @@ class _Pass:
     compared: bool = False
     sweep: bool = False
     stated: dict[str, int] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+    until: int = NEVER
 
 
 class Reconciler(BaseActor[ReconcilerMessage]):
@@ -188,48 +191,50 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             self._tell(work, message)
             return
         try:
-            complete = self._compare(work, message.books)
+            self._compare(work, message.books)
         except QuietmakerError as error:
             self._log.warning(Event.ALERT, f"the exchange cannot be compared with: {error}")
-            complete = False
-        if not complete:
+            work.waiting, work.until = set(work.symbols), NEVER
+        self._pause = self._pause if work.waiting else FIRST_PAUSE
+        if work.waiting:
             self._give_up(work)
-            return
-        self._pause = FIRST_PAUSE
         if work.sweep:
-            self._swept_at = self.around.monotonic()
+            self._swept_at = self._swept_at if work.waiting else self.around.monotonic()
             return
-        work.compared, work.token = True, self._next()
-        self._read(work)
+        work.symbols = {s: life for s, life in work.symbols.items() if s not in work.waiting}
+        if work.symbols:
+            work.compared, work.token = True, self._next()
+            self._read(work)
 
     def _give_up(self, work: _Pass) -> None:
-        """Come back after a pause to what the pass was for."""
+        """Come back after a pause to what is left of what the pass was for."""
         self._pass = None
         self._sweep_wanted = self._sweep_wanted or work.sweep
-        self._again_at = self.around.monotonic() + self._pause
+        self._again_at = self.around.monotonic() + min(self._pause, work.until)
         self._pause = Nanos(min(2 * self._pause, LONGEST_PAUSE))
 
     # --- comparing ------------------------------------------------------------------------------
 
-    def _compare(self, work: _Pass, books: Mapping[str, SymbolBooks]) -> bool:
-        """Write what the books do not know; return whether nothing is left open."""
+    def _compare(self, work: _Pass, books: Mapping[str, SymbolBooks]) -> None:
+        """Write what the books do not know, and note what cannot be known yet."""
         exchange = self._links.exchange
         now = self._links.clock.now()
         unsettled = [order for each in books.values() for order in each.orders]
         since = min((order.intent.decided_at for order in unsettled), default=now)
         open_now = exchange.open_orders()
-        waiting = [order for order in unsettled if not self._compare_order(work, order, now)]
+        for order in unsettled:
+            if not self._compare_order(work, order, now):
+                work.waiting.add(order.intent.symbol)
         # After the orders: an execution between the two questions is then in the answer.
         fills = exchange.fills(Instant(min(since, now) - OVERLAP))
         self._add_fills(work, [told.fill for told in fills], unsettled)
         ours = {o.intent.client_id for o in unsettled}
-        look_again = self._is_owed(work, fills)
+        look_again = _is_owed(work, fills)
         if work.sweep:
             look_again |= self._strays.look(open_now, ours, now)
         else:
             self._report_foreign(work, open_now, ours)
         self._postpone(look_again=look_again)
-        return not waiting
 
     def _postpone(self, *, look_again: bool) -> None:
         """Come back soon to what is not over, later each time; the exchange may never say more."""
@@ -238,14 +243,6 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             self._look_again = Nanos(min(2 * self._look_again, LONGEST_PAUSE))
         else:
             self._look_again = SWEEP_PAUSE
-
-    @staticmethod
-    def _is_owed(work: _Pass, fills: Sequence[UserFill]) -> bool:
-        """Return whether executions are still to be listed: nobody protects them meanwhile."""
-        listed: Counter[str] = Counter()
-        for told in fills:
-            listed[told.fill.client_id] += told.fill.size
-        return any(lots > listed[client_id] for client_id, lots in work.stated.items())
 
     def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
         """Ask for one order; return False while its request may still be on its way."""
@@ -266,7 +263,9 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 order, move, report.order_id, report.reason, report.filled if ended else None
             )
             return move is not Move.OUTCOME_UNKNOWN
-        if now - max(order.sent_at, intent.decided_at) < ARRIVED_AFTER:
+        young = max(order.sent_at, intent.decided_at) + ARRIVED_AFTER - now
+        if young > 0:
+            work.until = min(work.until, young)
             return work.sweep
         if not work.sweep:
             # Nobody listened when it ended. A request without a stored answer is told as unknown but
@@ -346,7 +345,8 @@ class Reconciler(BaseActor[ReconcilerMessage]):
 
     def _tell(self, work: _Pass, message: BooksRead) -> None:
         now = self._links.clock.now()
-        for symbol in sorted(work.symbols):
+        # Positions first: each wants its exit, and the candles of the others take time.
+        for symbol in sorted(work.symbols, key=lambda each: (not message.books[each].lots, each)):
             books = message.books[symbol]
             try:
                 candles = tuple(self._links.exchange.candles(symbol))
@@ -372,28 +372,29 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                     self._ask_gateway(order)
             if self._wanted.get(symbol) == life:
                 del self._wanted[symbol]
-            self._links.traders[symbol].tell(
-                Recover(
-                    life=life,
-                    recovered=recovered,
-                    upto=message.upto,
-                    setting=setting,
-                )
-            )
+            told = Recover(life=life, recovered=recovered, upto=message.upto, setting=setting)
+            self._links.traders[symbol].tell(told)
 
     def _ask_gateway(self, order: Working) -> None:
         """Have an order asked for that is unknown still: it must not stay so for want of anybody asking."""
         intent = order.intent
-        self._links.gateway.tell(
-            ResolveUnknown(
-                symbol=intent.symbol,
-                client_id=intent.client_id,
-                decided_at=intent.decided_at,
-                replay=None,  # decided long ago, or by an earlier life: nobody wants it any more
-            )
+        question = ResolveUnknown(
+            symbol=intent.symbol,
+            client_id=intent.client_id,
+            decided_at=intent.decided_at,
+            replay=None,  # decided long ago, or by an earlier life: nobody wants it any more
         )
+        self._links.gateway.tell(question)
 
 
 def _held(books: SymbolBooks) -> int:
     """Return the lots of the position, negative for a short."""
     return sum(lot.entry.sign * lot.lots for lot in books.lots)
+
+
+def _is_owed(work: _Pass, fills: Sequence[UserFill]) -> bool:
+    """Return whether executions are still to be listed: nobody protects them meanwhile."""
+    listed: Counter[str] = Counter()
+    for told in fills:
+        listed[told.fill.client_id] += told.fill.size
+    return any(lots > listed[client_id] for client_id, lots in work.stated.items())

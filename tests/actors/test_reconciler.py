@@ -204,6 +204,28 @@ def test_a_request_that_never_arrived_fails_once_it_is_old_enough() -> None:
     assert rig.ledger.books({SYMBOL: make_product()})[SYMBOL].orders == ()
 
 
+def test_no_symbol_waits_for_what_cannot_be_known_of_another_yet() -> None:
+    rig = Rig()
+    other: Told[TraderMessage] = Told()
+    for mapping, value in (
+        (rig.reconciler._links.products, make_product(symbol="Y-USD")),
+        (rig.reconciler._links.accounts._products, make_product(symbol="Y-USD")),
+        (rig.reconciler._links.traders, other),
+    ):
+        assert isinstance(mapping, dict)
+        mapping["Y-USD"] = value
+    rig.intent()
+    rig.clock.advance(SECOND)
+    rig.reconciler.on_receive(RecoverSymbol(symbol="Y-USD", life="first"))
+    assert rig.recover() is None  # its request may still be on its way
+    rig.later(SECOND)
+    assert Recover in {type(message) for message in other.take()}
+    assert rig.recovered() is None
+    rig.later(ARRIVED_AFTER - 2 * SECOND)  # as soon as it is old enough, however often it was asked
+    assert rig.recovered() is not None
+    assert Recover not in {type(message) for message in other.take()}
+
+
 def test_an_open_order_that_the_exchange_forgot_fails_and_keeps_its_executions() -> None:
     rig = Rig()
     rig.intent()
