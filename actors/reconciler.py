@@ -5,9 +5,8 @@ them), compare each unsettled order with the exchange, write what the books do n
 again, and tell the trader `Recover`. Nothing is quoted before.
 * An order that the exchange does not know is `NOT_FOUND` twice and thereby failed, but only once its
   request is old enough to have arrived. Its symbol waits that long, the others do not wait for it.
-* An open order that the books do not know is left alone and reported: it is somebody else's. One of this
-  run that they hold for ended is cancelled (`strays`). While exchange or ledger cannot be asked, the symbol
-  waits, with growing pauses.
+* An open order that the books do not know is left alone and reported: it is somebody else's. One of ours that
+  they hold for ended is cancelled (`strays`). While exchange or ledger cannot be asked, the symbol waits.
 
 After the user stream became ready, and every minute, what it may have missed is asked for.
 Fees, funds and products are polled; what cannot be had three times in a row is told as unknown.
@@ -201,7 +200,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         if work.sweep:
             self._swept_at = self._swept_at if work.waiting else self.around.monotonic()
             return
-        work.symbols = {s: life for s, life in work.symbols.items() if s not in work.waiting}
+        work.symbols = {s: work.symbols[s] for s in work.symbols.keys() - work.waiting}
         if work.symbols:
             work.compared, work.token = True, self._next()
             self._read(work)
@@ -229,20 +228,20 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         fills = exchange.fills(Instant(min(since, now) - OVERLAP))
         self._add_fills(work, [told.fill for told in fills], unsettled)
         ours = {o.intent.client_id for o in unsettled}
-        look_again = _is_owed(work, fills)
+        owed = _is_owed(work, fills)
+        ours |= self._strays.recall(open_now, ours, work.symbols, now)
         if work.sweep:
-            look_again |= self._strays.look(open_now, ours, now)
+            self._strays.look(open_now, ours, now)
         else:
             self._report_foreign(work, open_now, ours)
-        self._postpone(look_again=look_again)
+        self._postpone(look_again=owed or self._strays.waiting)
 
     def _postpone(self, *, look_again: bool) -> None:
         """Come back soon to what is not over, later each time; the exchange may never say more."""
+        later = Nanos(min(2 * self._look_again, LONGEST_PAUSE))
         if look_again:
             self._look_again_at = self.around.monotonic() + self._look_again
-            self._look_again = Nanos(min(2 * self._look_again, LONGEST_PAUSE))
-        else:
-            self._look_again = SWEEP_PAUSE
+        self._look_again = later if look_again else SWEEP_PAUSE
 
     def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
         """Ask for one order; return False while its request may still be on its way."""
@@ -305,11 +304,15 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._links.facts.put(fact)
 
     def _add_fills(self, work: _Pass, fills: list[Fill], unsettled: list[Working]) -> None:
-        """Tell or store what the books miss of the orders they wait for, and of those they do not."""
+        """Tell or store what the books miss of the orders they wait for, and of the others."""
         held = {o.intent.client_id: o.trade_ids for o in unsettled}
         for fill in fills:
-            if fill.client_id not in held:
-                missed = work.sweep and self._strays.filled(fill)
+            if fill.symbol not in work.symbols:
+                missed = (
+                    False  # its orders were not read, and must not look settled before they are
+                )
+            elif fill.client_id not in held:
+                missed = self._strays.filled(fill, told=work.sweep)
             elif fill.trade_id in held[fill.client_id]:
                 missed = False
             elif work.sweep:

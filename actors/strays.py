@@ -2,8 +2,9 @@
 
 A request can be under way for longer than anybody waits for it. Its order is then given up, and arrives:
 it would rest without an owner, pulled by nobody. A sweep cancels it once two of them have found it, since
-every order of this run that is open is in the books of the next sweep. Afterwards it is asked for until it
-has ended, because the books wait for nothing of it any more.
+every order of this run that is open is in the books of the next sweep. One of an earlier run was not just
+placed: it is cancelled as soon as it is found. Afterwards it is asked for until it has ended, because the
+books wait for nothing of it any more.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from actors.address import Tellable
+from actors.lineage import Lineage
 from actors.news import Newsroom
 from actors.protocol import GatewayMessage
 from quietmaker.core.commands import CancelOrder, CancelReason
@@ -22,7 +24,7 @@ from quietmaker.telemetry.logs import Log
 
 
 class Strays:
-    """What sweeps have found. One thread: the reconciler's."""
+    """What recovery and sweeps have found. One thread: the reconciler's."""
 
     def __init__(
         self,
@@ -35,6 +37,8 @@ class Strays:
     ) -> None:
         """Know of none; `prefix` begins every client id of this run."""
         self._marks = (f"{prefix}-", f"{prefix}.")
+        self._lineage = Lineage(prefix)
+        self._recalled: set[str] = set()
         self._exchange = exchange
         self._gateway = gateway
         self._news = news
@@ -42,8 +46,35 @@ class Strays:
         self._suspects: frozenset[str] = frozenset()
         self._called_back: dict[str, Instant] = {}
 
-    def look(self, open_now: Sequence[OrderReport], ours: Collection[str], now: Instant) -> bool:
-        """Cancel what two sweeps have found; return whether there is something to look at again soon.
+    def recall(
+        self,
+        open_now: Sequence[OrderReport],
+        ours: Collection[str],
+        symbols: Collection[str],
+        now: Instant,
+    ) -> set[str]:
+        """Cancel what earlier runs gave up and what rests all the same; return the client ids.
+
+        Args:
+            open_now: what is open at the exchange, asked for after the books were read.
+            ours: the client ids that the books wait for.
+            symbols: those that the books were read of.
+            now: the time.
+        """
+        found = {
+            report.client_id: report
+            for report in open_now
+            if report.symbol in symbols
+            and report.client_id not in ours
+            and self._lineage.is_earlier(report.client_id)
+        }
+        for report in found.values():
+            self._call_back(report, now)
+        self._recalled |= found.keys()
+        return {*found}
+
+    def look(self, open_now: Sequence[OrderReport], ours: Collection[str], now: Instant) -> None:
+        """Cancel what two sweeps have found.
 
         Args:
             open_now: what is open at the exchange, asked for after the books were read.
@@ -66,11 +97,27 @@ class Strays:
             if report is not None and report.state in TERMINAL:
                 del self._called_back[client_id]
                 self._news.reported(report)
+
+    @property
+    def waiting(self) -> bool:
+        """Return whether something is to be looked at again."""
         return bool(self._suspects or self._called_back)
 
-    def filled(self, fill: Fill) -> bool:
-        """Tell of an execution of this run that nobody has told; return whether it was one."""
-        return fill.client_id.startswith(self._marks) and self._news.filled(fill)
+    def filled(self, fill: Fill, *, told: bool) -> bool:
+        """Take an execution of an order that the books do not wait for; return whether it was news.
+
+        Args:
+            fill: the execution.
+            told: whether its trader is to hear of it; else it is stored only, and read from the books. Then
+                it may also be one that they hold: those of earlier runs are not known here.
+        """
+        client_id = fill.client_id
+        if not told:
+            if self._lineage.is_earlier(client_id):
+                self._news.store(fill)
+            return False
+        known = client_id.startswith(self._marks) or client_id in self._recalled
+        return known and self._news.filled(fill)
 
     def _call_back(self, report: OrderReport, now: Instant) -> None:
         client_id, symbol = report.client_id, report.symbol

@@ -16,6 +16,7 @@ from actors.board import Board
 from actors.conflate import NOTHING, MarketSlot
 from actors.facts import FactQueue
 from actors.lanes import give_way
+from actors.lineage import Lineage
 from actors.protocol import (
     BookDoubted,
     FeedMessage,
@@ -96,6 +97,7 @@ class TraderActor(BaseActor[TraderMessage]):
         self._links = links
         self._symbol = core.state.product.symbol
         self._log = Log("trader", symbol=self._symbol)
+        self._lineage = Lineage(core.state.id_prefix)
         self._waiting: list[OrderNews] = []
         self._ended: dict[str, Move | None] = {}
         """Orders that were let go, and the move that did it; None for an execution."""
@@ -235,6 +237,13 @@ class TraderActor(BaseActor[TraderMessage]):
         if self._is_late(event):
             if event.move is Move.ACCEPTED and self._ended.get(event.client_id) in _GIVEN_UP:
                 self._call_back(event)
+            return
+        if (
+            event.move is Move.ACCEPTED
+            and event.client_id not in self.core.state.orders
+            and self._lineage.is_earlier(event.client_id)
+        ):
+            self._call_back(event)  # recovery adopted what there was: it came later
             return
         self._do(self.core.on(event))
         self._remember(event.client_id, event.move)

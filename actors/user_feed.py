@@ -40,10 +40,12 @@ class UserFeedLinks:
     """What the user feed works with.
 
     Attributes:
+        ours: begins every client id of ours; the account may have other orders as well.
         feed: tells the market feed; returns whether it was there.
         reconciler: tells the reconciler; returns whether it was there.
     """
 
+    ours: str
     stream: UserStream
     news: Newsroom
     products: Mapping[str, Product]
@@ -75,10 +77,12 @@ class UserFeed(BaseActor[UserFeedMessage]):
     def receive(self, message: UserFeedMessage) -> None:
         """Store, then tell."""
         match message:
-            case UserOrder():
-                self._moved(message)
-            case UserFill():
-                self._filled(message)
+            case UserOrder(client_id=client_id):
+                if self._is_ours(client_id, message):
+                    self._moved(message)
+            case UserFill(fill=fill):
+                if self._is_ours(fill.client_id, message):
+                    self._filled(message)
             case UserStreamReady():
                 self._log.info(Event.USER_STREAM_READY, "what happened meanwhile is asked for")
                 self._ready = self._sweep_owed = True
@@ -103,6 +107,18 @@ class UserFeed(BaseActor[UserFeedMessage]):
         self._links.feed(UserStreamHeard(ready=self._ready))
         if self._sweep_owed and self._links.reconciler(StreamsStarted()):
             self._sweep_owed = False
+
+    def _is_ours(self, client_id: str, event: UserOrder | UserFill) -> bool:
+        """Tell our orders from those that somebody else placed: those move no position of ours."""
+        if client_id.startswith(self._links.ours):
+            return True
+        self._log.debug(
+            Event.ORDER_MOVED,
+            f"{type(event).__name__} of {client_id}: somebody else's, left alone",
+            client_order_id=client_id,
+            order_id=event.order_id,
+        )
+        return False
 
     def _moved(self, event: UserOrder) -> None:
         self._log.debug(

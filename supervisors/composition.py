@@ -269,6 +269,7 @@ class _Composer:
 
     def _user_feed(self, around: Surroundings) -> pykka.ActorRef[Any]:
         links = UserFeedLinks(
+            ours=OURS,
             stream=self._outside.user_stream,
             news=self._news,
             products=self._products,

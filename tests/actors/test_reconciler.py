@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -53,6 +53,7 @@ class Rig:
     to_ledger: Told[LedgerMessage] = field(default_factory=Told)
     to_reconciler: Told[ReconcilerMessage] = field(default_factory=Told)
     excluded: str | None = None
+    prefix: str = "qm1"
 
     def __post_init__(self) -> None:
         self.exchange = FakeExchange(clock=self.clock, money={"USD": usd("900", "100")})
@@ -88,7 +89,7 @@ class Rig:
                     products_refresh=Nanos(60 * SECOND),
                     metrics=make_metrics(),
                 ),
-                id_prefix="qm1",
+                id_prefix=self.prefix,
                 exclusion=lambda symbol: self.excluded,
                 clock=self.clock,
             ),
@@ -338,6 +339,38 @@ def test_an_order_that_is_over_in_the_books_is_cancelled_once_two_sweeps_found_i
     rig.exchange.calls.clear()
     rig.later(10 * SWEEP_PAUSE)
     assert rig.exchange.asked("order") == [], "nothing is left to ask for"
+
+
+def test_an_order_that_an_earlier_run_gave_up_and_that_rests_is_cancelled_as_soon_as_it_is_found() -> (
+    None
+):
+    rig = Rig(prefix="qm12")
+    stray = f"qm9.2-{SYMBOL}-SX1"
+    rig.intent(stray)
+    for later, move in enumerate((Move.OUTCOME_UNKNOWN, Move.NOT_FOUND)):
+        rig.clock.advance(later)
+        rig.move(stray, move)
+    for each in (stray, "qm13-X-USD-BE1", "qm1", "somebody-elses"):
+        rig.exchange.orders[each] = report(each, OrderState.OPEN)
+    unread = replace(rig.fill("qm9-Y-USD-BE1", "t3").fill, symbol="Y-USD")
+    rig.exchange.booked = [
+        rig.fill(stray, "t1", size=100),  # and it has executed
+        UserFill(order_id="o", fill=unread),  # of a symbol whose orders were not read
+    ]
+    told = rig.recover()
+    assert "t3" not in rig.ledger.fills
+    assert told is not None
+    assert [(lot.trade_id, lot.lots) for lot in told.recovered.lots] == [("t1", 100)]
+    (cancel,) = rig.gateway.take()
+    assert isinstance(cancel, CancelOrder)
+    assert (cancel.client_id, cancel.reason) == (stray, CancelReason.STRAY)
+    rig.exchange.orders[stray] = report(stray, OrderState.CANCELLED, filled=250)
+    rig.exchange.booked.append(rig.fill(stray, "t2", size=150))
+    rig.later(SWEEP_PAUSE)
+    events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
+    assert [e.fill.size for e in events if isinstance(e, OrderFilled)] == [150]
+    assert [e.move for e in events if isinstance(e, OrderMoved)] == [Move.CANCELLED]
+    assert rig.gateway.take() == []
 
 
 def test_an_order_that_was_placed_while_a_sweep_asked_is_no_stray() -> None:

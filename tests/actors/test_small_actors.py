@@ -365,6 +365,7 @@ class Hearing:
         self.actor = UserFeed(
             around("user_feed", clock),
             UserFeedLinks(
+                ours="c",
                 stream=self.stream,
                 news=Newsroom(self.facts, {SYMBOL: self.trader}, clock),
                 products={SYMBOL: make_product()},
@@ -439,3 +440,22 @@ def test_what_the_user_stream_tells_is_a_fact_first_and_then_news() -> None:
     # Of a symbol that nobody trades: stored all the same.
     feed.on_receive(UserFill(order_id="o2", fill=replace(fill, symbol="Z-USD", trade_id="t2")))
     assert facts.last == 3
+
+
+def test_what_somebody_else_does_with_the_account_moves_no_position_of_ours() -> None:
+    rig = Hearing()
+    fill = make_fill("t1", Side.BUY, 10_000, 250, client_id="by-hand")
+    rig.actor.on_receive(UserFill(order_id="o1", fill=fill))
+    rig.actor.on_receive(
+        UserOrder(
+            at=Instant(5),
+            symbol=SYMBOL,
+            client_id="by-hand",
+            order_id="o1",
+            move=Move.ACCEPTED,
+            reason="",
+            filled=None,
+        )
+    )
+    assert rig.facts.batch(9) == []
+    assert rig.trader.messages == []

@@ -304,6 +304,21 @@ def test_an_order_that_was_given_up_and_rests_after_all_is_cancelled(end: Move) 
     assert (cancel.client_id, cancel.reason) == (lost, CancelReason.STRAY)
 
 
+def test_an_order_of_an_earlier_run_that_arrives_after_recovery_is_cancelled() -> None:
+    rig = Rig()
+    rig.recover()
+    own = rig.trader.core.state.id_prefix
+    run = int(own.removeprefix("qm"))
+    for other in (f"qm{run + 1}-{SYMBOL}-SX1", f"qm-{SYMBOL}-SX1", f"qm{run - 1}"):
+        rig.moved(other, Move.ACCEPTED)
+    assert rig.gateway.take() == []
+    late = f"qm{run - 1}-{SYMBOL}-SX1"
+    rig.moved(late, Move.ACCEPTED)
+    (cancel,) = rig.gateway.take()
+    assert isinstance(cancel, CancelOrder)
+    assert (cancel.client_id, cancel.reason) == (late, CancelReason.STRAY)
+
+
 def test_an_unknown_outcome_of_an_order_that_the_stream_confirmed_is_no_news() -> None:
     rig = Rig()
     entry = rig.quoting()

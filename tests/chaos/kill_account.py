@@ -6,6 +6,7 @@ is not asked for again.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ OPEN: Final = frozenset({"PENDING", "OPEN", "QUEUED", "CANCEL_QUEUED", "EDIT_QUE
 LATE: Final = timedelta(seconds=30)
 """How much later than it happened an execution may be listed."""
 TRIES: Final = 40
+OURS: Final = "qm"
+"""How every client id of the bot begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +75,21 @@ class TheirFill:
         """Return what it added to the position."""
         return self.size if self.side == "BUY" else -self.size
 
+    @property
+    def cash(self) -> Decimal:
+        """Return what it brought, or cost, with its fee."""
+        return -self.signed * self.price - self.fee
+
 
 class Account:
     """What the exchange knows of our account.
 
     Attributes:
-        orders: every order ever seen, by the exchange's id, as it was told last.
-        fills: every execution ever seen, by the exchange's id.
-        listed_twice: trade ids that one answer held twice.
+        orders: every order of the bot ever seen, by the exchange's id, as it was told last.
+        fills: every execution of the bot ever seen, by the exchange's id.
+        foreign: client ids of what we placed ourselves, as an operator by hand, by the exchange's id.
+        foreign_fills: their executions.
+        changed_fills: executions that were told in two ways.
     """
 
     def __init__(self, instance: ExchangeInstance) -> None:
@@ -91,38 +101,35 @@ class Account:
         self._http = urllib3.PoolManager(retries=False, timeout=10.0)
         self.orders: dict[str, TheirOrder] = {}
         self.fills: dict[str, TheirFill] = {}
+        self.foreign: dict[str, str] = {}
+        self.foreign_fills: dict[str, TheirFill] = {}
         self.changed_fills: list[str] = []
 
     def refresh(self) -> None:
-        """Ask for what is new."""
-        self._orders()
+        """Ask for what is new: executions first, so that the order of each is known."""
         self._fills()
+        self._orders()
 
-    def live(self) -> list[TheirOrder]:
-        """Ask for the orders that may execute now: one answer, so one moment."""
-        said = self._ask("/orders/historical/batch", order_status=sorted(OPEN), limit=1000)
-        assert not said["has_next"]
-        return [_order(row) for row in said["orders"]]
-
-    def balances(self) -> dict[str, Decimal]:
-        """Ask for what the account holds, reserved or not."""
-        rows = self._ask("/accounts", limit=250)["accounts"]
-        return {
-            row["currency"]: Decimal(row["available_balance"]["value"])
-            + Decimal(row["hold"]["value"])
-            for row in rows
+    def trade_by_hand(
+        self, symbol: str, side: str, price: Decimal, size: Decimal, *, rests: bool
+    ) -> None:
+        """Place an order of somebody else's: one that rests, or one that executes at once."""
+        kind = "limit_limit_gtc" if rests else "sor_limit_ioc"
+        limit = {"limit_price": f"{price:f}", "base_size": f"{size:f}"}
+        body = {
+            "client_order_id": f"by-hand-{len(self.foreign)}",
+            "product_id": symbol,
+            "side": side,
+            "order_configuration": {kind: {**limit, **({"post_only": True} if rests else {})}},
         }
-
-    def positions(self) -> dict[str, Decimal]:
-        """Return what the executions seen so far have bought and not sold."""
-        held: dict[str, Decimal] = {}
-        for fill in self.fills.values():
-            held[fill.symbol] = held.get(fill.symbol, Decimal(0)) + fill.signed
-        return held
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.clear()
+        order_id = self._ask("/orders", body)["success_response"]["order_id"]
+        self.foreign[order_id] = str(body["client_order_id"])
+        while not rests:
+            order = _order(self._ask(f"/orders/historical/{order_id}")["order"])
+            self._fills()
+            listed = [f.size for f in self.foreign_fills.values() if f.order_id == order_id]
+            if not order.live and sum(listed) == order.filled:
+                return
 
     def _orders(self) -> None:
         waiting = [order.created for order in self.orders.values() if order.live]
@@ -132,7 +139,8 @@ class Account:
             wanted["start_date"] = _stamp(min([newest, *waiting]))
         for row in self._pages("/orders/historical/batch", "orders", wanted):
             order = _order(row)
-            self.orders[order.order_id] = order
+            if order.client_id.startswith(OURS):
+                self.orders[order.order_id] = order
 
     def _fills(self) -> None:
         newest = max((fill.at for fill in self.fills.values()), default=None)
@@ -141,7 +149,8 @@ class Account:
             wanted["start_sequence_timestamp"] = _stamp(newest - LATE)
         for row in self._pages("/orders/historical/fills", "fills", wanted):
             fill = _fill(row)
-            if self.fills.setdefault(fill.trade_id, fill) != fill:
+            known = self.foreign_fills if fill.order_id in self.foreign else self.fills
+            if known.setdefault(fill.trade_id, fill) != fill:
                 self.changed_fills.append(fill.trade_id)
 
     def _pages(self, path: str, what: str, wanted: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -152,16 +161,16 @@ class Account:
                 return
             wanted["cursor"] = said["cursor"]
 
-    def _ask(self, path: str, **query: Any) -> Any:
-        """Ask, again and again while faults are in force."""
+    def _ask(self, path: str, body: Any = None, **query: Any) -> Any:
+        """Ask, again and again while faults are in force; with a body, order."""
         url = f"{self._url}{API}{path}?{urlencode(query, doseq=True)}"
-        said = ""
+        method, said = "GET" if body is None else "POST", ""
+        data = None if body is None else json.dumps(body)
         for _ in range(TRIES):
-            token = self._signer.rest("GET", self._host, API + path)
+            token = self._signer.rest(method, self._host, API + path)
+            headers = {"Authorization": f"Bearer {token}"}
             try:
-                answer = self._http.request(
-                    "GET", url, headers={"Authorization": f"Bearer {token}"}
-                )
+                answer = self._http.request(method, url, body=data, headers=headers)
                 if answer.status == 200:
                     return answer.json()
                 said = f"{answer.status} {answer.data[:200]!r}"

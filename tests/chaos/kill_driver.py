@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tests.chaos.kill_books import Books
 from tests.chaos.kill_judge import COVERED_WITHIN, Judge
-from tests.chaos.kill_plan import How, Plan
+from tests.chaos.kill_plan import ARRIVES_AFTER, How, Plan
 from tests.chaos.kill_world import Life, World
 
 READY_WITHIN: Final = 45.0
@@ -103,6 +103,7 @@ class Driver:
         self._say = say
         self._sabotage: dict[str, Any] = {"sabotage": sabotage} if sabotage else {}
         self._stormy = False
+        self._late = False
 
     def live(self, plan: Plan) -> None:
         """Let one bot live and die as planned.
@@ -169,7 +170,13 @@ class Driver:
         self.tally.stormy += self._stormy
         assert life.await_ready(READY_WITHIN), f"it died before it was ready\n{life.tail()}"
         self._calm()
-        covered = self.judge.await_cover(life, COVERED_WITHIN + more)
+        covered = self.judge.await_cover(life, COVERED_WITHIN + more, strict=not self._late)
+        if self._late:
+            # What was under way arrives now, to an exchange that has another exit: it must be called back.
+            life.await_death(ARRIVES_AFTER)
+            self._late = False
+            self.judge.owe()
+            self.judge.await_cover(life, COVERED_WITHIN)
         self.judge.await_proof(life, PROVED_WITHIN + more)
         if covered is None or not life.alive:
             return ""
@@ -182,8 +189,8 @@ class Driver:
         rng = self._rng
         name = plan.name
         match plan.how:
-            case How.STEP | How.RECOVERY:
-                if plan.how is How.STEP:
+            case How.STEP | How.RECOVERY | How.LATE:
+                if plan.how is not How.RECOVERY:
                     life.tell(**self._orders(plan))
                 if not life.await_death(STEP_WITHIN):
                     self.tally.missed[plan.step] += 1
@@ -236,7 +243,7 @@ class Driver:
     def _storm(self, plan: Plan) -> None:
         if plan.weather:
             self._world.operator.admin("POST", "/faults", {"rules": list(plan.weather)})
-            self._stormy = True
+            self._stormy, self._late = True, plan.how is How.LATE
 
     def _calm(self) -> None:
         if self._stormy:

@@ -91,8 +91,13 @@ class Judge:
         self._owed_fills &= lacking.keys()
         return [*missing.values(), *lacking.values(), *books.broken()]
 
-    def await_cover(self, life: Life, patience: float) -> float | None:
+    def await_cover(self, life: Life, patience: float, *, strict: bool = True) -> float | None:
         """Wait until each position was seen with a working exit; return how long that took, None if it died.
+
+        Args:
+            life: the bot.
+            patience: seconds that it may take.
+            strict: whether the exchange may hold no exit besides, not even for a moment.
 
         Raises:
             AssertionError: if one was not in time, or if more is offered than is held.
@@ -101,7 +106,8 @@ class Judge:
         bare = dict.fromkeys(SYMBOLS, "not looked at")
         while bare:
             state = self.state()
-            self.check_state(state)
+            if strict:
+                self.check_state(state)
             bare = {s: how for s in bare if (how := exposed(state, s))}
             if not life.alive:
                 return None

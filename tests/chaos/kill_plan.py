@@ -28,6 +28,8 @@ class How(Enum):
     """By the driver at a random instant of an orderly stop."""
     OUTAGE = "database away"
     """The database is killed; by the driver while it is away, or after it came back."""
+    LATE = "late"
+    """By its own hand with a request out, which arrives when the next life has given it up."""
     FULL = "disk full"
     """Nothing can be stored; by the driver while that is so, or afterwards."""
 
@@ -54,7 +56,7 @@ class Plan:
     @property
     def name(self) -> str:
         """Return what the kill is counted as."""
-        return self.step or self.how.value
+        return self.how.value if self.how is How.LATE else self.step or self.how.value
 
 
 TRADING_STEPS: Final = (*at.ORDERS, *at.CANCELS, *at.NEWS, *at.COMMITS)
@@ -64,9 +66,12 @@ _SHARES: Final = {
     How.ANYTIME: 10,
     How.EARLY: 7,
     How.STOPPING: 4,
-    How.OUTAGE: 6,
+    How.OUTAGE: 5,
     How.FULL: 3,
+    How.LATE: 1,
 }
+ARRIVES_AFTER: Final = 4.5
+"""Seconds that a late request is under way: longer than recovery waits for it."""
 WEATHER_SHARE: Final = 0.15
 DATABASE_SHARE: Final = 0.6
 """Of the kills in a world whose database is embedded: how many take it along, as a container's end does."""
@@ -90,6 +95,7 @@ WEATHER: Final[tuple[dict[str, Any], ...]] = (
     rule("ws.delay", ORDERS, 0.05, ms=300),
 )
 """Faults of the exchange, several at once."""
+LATE: Final = (rule("rest.delay", SUBMIT, 1, ms=int(ARRIVES_AFTER * 1_000), when="before"),)
 
 
 def plans(seed: int, *, embedded: bool) -> Iterator[Plan]:
@@ -102,12 +108,14 @@ def plans(seed: int, *, embedded: bool) -> Iterator[Plan]:
             step = next(steps)
         elif how is How.RECOVERY:
             step = next(recovery)
-        stormy = rng.random() < WEATHER_SHARE and how is not How.OUTAGE
+        elif how is How.LATE:
+            step = "send.out"
+        stormy = rng.random() < WEATHER_SHARE and how not in {How.OUTAGE, How.LATE}
         yield Plan(
             how=how,
             step=step,
             passes=rng.randint(1, 3 if how is How.RECOVERY else 6),
-            weather=tuple(rng.sample(WEATHER, 5)) if stormy else (),
+            weather=LATE if how is How.LATE else tuple(rng.sample(WEATHER, 5)) if stormy else (),
             database=embedded and rng.random() < DATABASE_SHARE,
             heals=rng.random() < 0.6,
         )
