@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from quietmaker.core.commands import RoundTrip
+from quietmaker.core.outcomes import Outcome, outcome_of
 from quietmaker.core.units import EXACT, ZERO, Instant, Nanos, Side
 
 
@@ -81,7 +82,7 @@ class Results:
         """Return the sums with one more."""
         return Results(
             trips=self.trips + 1,
-            wins=self.wins + (trip.net > 0),
+            wins=self.wins + (outcome_of(trip.net) is Outcome.WON),
             net=EXACT.add(self.net, trip.net),
             fees=EXACT.add(self.fees, trip.fees),
             last_reason=trip.exit_reason.value,

@@ -195,3 +195,4 @@ FeedMessage: TypeAlias = BookBroke | BookDoubted | ClockCompared | UserStreamHea
 ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick
 TieOutMessage: TypeAlias = Tick
+FilterMessage: TypeAlias = Tick

@@ -64,7 +64,7 @@ class ReconcilerLinks:
 
     Attributes:
         id_prefix: begins every client id of this run.
-        exclusion: the rule by which a symbol is never entered, None when there is none.
+        eligibility: what the symbol filter last said; None while it has not spoken, and then nobody enters.
     """
 
     exchange: Exchange
@@ -76,7 +76,7 @@ class ReconcilerLinks:
     news: Newsroom
     accounts: Accounts
     id_prefix: str
-    exclusion: Callable[[str], str | None]
+    eligibility: Callable[[str, Instant], EligibilityChanged | None]
     clock: Clock
 
 
@@ -356,9 +356,10 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             except QuietmakerError as error:
                 self._log.warning(Event.ALERT, f"no candles: {error}", symbol=symbol)
                 candles = ()
+            verdict = self._links.eligibility(symbol, now)
             setting = (
                 CandlesLoaded(now=now, candles=candles),
-                EligibilityChanged(now=now, rule=self._links.exclusion(symbol)),
+                *(() if verdict is None else (verdict,)),
                 *self._links.accounts.known(symbol, held=_held(books), now=now),
             )
             recovered = Recovered(

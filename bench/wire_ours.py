@@ -35,6 +35,7 @@ from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
 from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.filter_memory import MemoryFilterBooks
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
@@ -122,6 +123,7 @@ def _trade(url: str, kind: str, folder: Path, log: Any) -> None:
             user_stream=link.user,
             ledger=watch,
             tie_out_books=tie_out_books,
+            filter_books=MemoryFilterBooks(MemoryLedger()),
             clock=clock,
             metrics=metrics,
             run=run,

@@ -15,6 +15,9 @@ from quietmaker.core.commands import Alert, CancelReason, HoldChanged, RoundTrip
 from quietmaker.core.differences import Difference
 from quietmaker.core.evidence import Account, Books, Checkpoint, Execution
 from quietmaker.core.fees import FeeRates
+from quietmaker.core.filter_desk import Windows
+from quietmaker.core.filter_rules import Trades
+from quietmaker.core.filter_states import Transition
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.market import CandleBar, MarketEvent
 from quietmaker.core.orders import ExitReason, Fill, Intent, Move, OrderState, Working
@@ -399,3 +402,54 @@ class TieOutBooks(Protocol):
         Raises:
             LedgerUnavailable: if the database is away.
         """
+
+
+# --- the symbol filter's part of the books -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """What the operator said of a symbol; the latest one of a symbol counts.
+
+    Attributes:
+        include: lets it in against the rules; else it is denied.
+        until: when that ends by itself. Without it a denial lasts until it is taken back, and a symbol is
+            let in once: what it does afterwards is judged as usual.
+    """
+
+    symbol: str
+    at: Instant
+    include: bool
+    reason: str
+    until: Instant | None
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterTrades:
+    """A symbol's closed trades within their windows."""
+
+    real: Trades
+    shadow: Trades
+
+
+class FilterBooks(Protocol):
+    """What the symbol filter reads and writes. Thread-safe; none of it is on the order path.
+
+    Every method raises `LedgerError` (`LedgerUnavailable`) if the books cannot be asked.
+    """
+
+    def trades(self, windows: Mapping[str, Windows]) -> Mapping[str, FilterTrades]:
+        """Return the closed trades of each symbol, real and in the shadow, since the times given."""
+
+    def transitions(self, symbols: Sequence[str]) -> Mapping[str, Sequence[Transition]]:
+        """Return what moved each symbol, oldest first; of very many the latest."""
+
+    def store_transitions(self, transitions: Sequence[Transition], *, config_sha: str) -> None:
+        """Store transitions, all or none, each once."""
+
+    def overrides(self) -> Mapping[str, Override]:
+        """Return the operator's latest word on each symbol."""
+
+    def store_shadow(self, trips: Sequence[RoundTrip], products: Mapping[str, Product]) -> None:
+        """Store round trips of the shadow, each once; they are never mixed with real ones."""

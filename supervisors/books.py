@@ -9,6 +9,7 @@ from decimal import Decimal
 from quietmaker.core.product import Product
 from quietmaker.core.units import EXACT, ZERO
 from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.filter_books import PostgresFilterBooks
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.reports import Reports
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
@@ -25,6 +26,7 @@ class Books:
     ledger: PostgresLedger
     reports: Reports
     tie_out: PostgresTieOutBooks
+    filter: PostgresFilterBooks
     url: Callable[[], str]
     server: EmbeddedPostgres | None
 
@@ -32,6 +34,7 @@ class Books:
         """Close the connections and stop the server. Idempotent."""
         self.tie_out.close()
         self.reports.close()
+        self.filter.close()
         self.ledger.close()
         if self.server is not None:
             self.server.stop()
@@ -64,6 +67,7 @@ def open_books(settings: Settings, home: Home, products: Mapping[str, Product]) 
         ledger=ledger,
         reports=Reports(url),
         tie_out=PostgresTieOutBooks(url),
+        filter=PostgresFilterBooks(url),
         url=url,
         server=server,
     )

@@ -18,6 +18,7 @@ from actors.budget import ChurnBudget
 from actors.clock import ClockActor, ClockLinks
 from actors.conflate import MarketSlot
 from actors.differences import Differences
+from actors.eligibility import Eligibility
 from actors.facts import FactQueue
 from actors.feed import FeedLinks, MarketFeed
 from actors.gateway import GatewayLinks, OrderGateway
@@ -37,13 +38,22 @@ from quietmaker.core.events import Tick
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import SECOND, Instant, Nanos, seconds
-from quietmaker.ports import Clock, Exchange, Ledger, MarketStream, TieOutBooks, UserStream
+from quietmaker.ports import (
+    Clock,
+    Exchange,
+    FilterBooks,
+    Ledger,
+    MarketStream,
+    TieOutBooks,
+    UserStream,
+)
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.metrics import Metrics
 from supervisors import tree
 from supervisors.closing import OURS
+from supervisors.filtering import Filtering
 from supervisors.supervisor import Child, Supervisor
 
 SWITCH_INTERVAL: Final = 0.0005
@@ -73,6 +83,7 @@ class Outside:
     user_stream: UserStream
     ledger: Ledger
     tie_out_books: TieOutBooks
+    filter_books: FilterBooks
     clock: Clock
     metrics: Metrics
     run: int
@@ -98,6 +109,7 @@ class Trading:
     slots: Mapping[str, MarketSlot]
     news: Newsroom
     tie_out: TieOut
+    eligibility: Eligibility
 
 
 def compose(
@@ -156,6 +168,7 @@ class _Composer:
             tree.RECONCILER,
             tree.FEED,
             tree.TIE_OUT,
+            tree.FILTER,
             tree.STATUS,
         )
         self._to: dict[str, Address[Any]] = {n: Address[Any](n, self._dead) for n in fixed}
@@ -163,6 +176,14 @@ class _Composer:
         self._facts = FactQueue(lambda: self._to[tree.LEDGER].tell(FactsQueued()))
         self._board, self._page, self._kill = Board(), StatusPage(), KillSwitch()
         self._slots = {symbol: self._slot(symbol) for symbol in products}
+        self._filtering = Filtering(
+            settings,
+            outside.filter_books,
+            traders=self._traders,
+            slots=self._slots,
+            metrics=outside.metrics,
+            now=outside.clock.now,
+        )
         self._news = Newsroom(self._facts, self._traders, outside.clock)
         self._lives = dict.fromkeys(products, 0)
         self._id_prefix = f"{OURS}{outside.run}"
@@ -185,6 +206,7 @@ class _Composer:
             tree.RECONCILER: Child(make=self._reconciler, hang_after=_BLOCKING),
             tree.FEED: Child(make=self._feed, hang_after=_BLOCKING),
             tree.TIE_OUT: Child(make=self._tie_out_actor, hang_after=_BLOCKING),
+            tree.FILTER: Child(make=self._filtering.make, hang_after=_BLOCKING),
             tree.STATUS: Child(make=self._status, hang_after=_SOON),
         }
         for symbol in self._products:
@@ -210,6 +232,7 @@ class _Composer:
             slots=self._slots,
             news=self._news,
             tie_out=self._tie_out,
+            eligibility=self._filtering.eligibility,
         )
 
     def _slot(self, symbol: str) -> MarketSlot:
@@ -291,7 +314,7 @@ class _Composer:
             news=self._news,
             accounts=self._accounts(),
             id_prefix=self._id_prefix,
-            exclusion=self._settings.exclusion,
+            eligibility=self._filtering.eligibility.event,
             clock=outside.clock,
         )
         return Reconciler.start(around, links)

@@ -130,6 +130,7 @@ class Process:
             user_stream=opened.link.user,
             ledger=opened.books.ledger,
             tie_out_books=opened.books.tie_out,
+            filter_books=opened.books.filter,
             clock=self.clock,
             metrics=self.metrics,
             run=opened.run,
@@ -306,6 +307,7 @@ class Process:
             "market": Check(bool(fresh), f"{len(fresh)} of {len(trading.products)} books are good"),
             "actors": Check(not trading.supervisor.down, ", ".join(trading.supervisor.down)),
             "entries": Check(not kill.is_set, kill.reason),
+            "filter": Check(trading.eligibility.known, trading.eligibility.failing),
             "ledger": Check(len(trading.facts) < 1_000, f"{len(trading.facts)} facts wait"),
         }
 
@@ -327,6 +329,7 @@ class Process:
             "checks": {n: {"ok": c.ok, "detail": c.detail} for n, c in self._checks().items()},
             "facts_waiting": len(trading.facts),
             "tie_out": trading.tie_out.page(),
+            "filter": trading.eligibility.document(self.clock.now()),
             "inboxes": trading.supervisor.depths(),
             "dead_letters": sum(trading.dead.counts().values()),
             "first_seconds": dict(self.first),

@@ -25,6 +25,7 @@ SYMBOLS: Final = "symbols"
 FEED: Final = "feed"
 EDGE: Final = "edge"
 TIE_OUT: Final = "tie_out"
+FILTER: Final = "filter"
 STATUS: Final = "status"
 _TRADER: Final = "trader:"
 
@@ -70,7 +71,7 @@ def build(settings: SupervisionSettings, symbols: Iterable[str]) -> Branch:
                 name=EDGE,
                 strategy=Strategy.ONE_FOR_ONE,
                 intensity=_intensity(settings.edge),
-                children=(Leaf(TIE_OUT), Leaf(STATUS)),
+                children=(Leaf(TIE_OUT), Leaf(FILTER), Leaf(STATUS)),
             ),
         ),
     )

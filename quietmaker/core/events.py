@@ -16,7 +16,7 @@ from quietmaker.core.orders import ExitReason, Fill, Move, Working
 from quietmaker.core.params import TraderParams
 from quietmaker.core.positions import Lot
 from quietmaker.core.product import Product
-from quietmaker.core.units import Instant, Lots, Name, Side, Ticks
+from quietmaker.core.units import Instant, Lots, Name, Rate, Side, Ticks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +98,15 @@ class ParamsChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EligibilityChanged:
-    """The symbol filter's verdict: eligible when `rule` is None, else excluded by that rule."""
+    """The symbol filter's verdict: eligible when `rule` is None, else excluded by that rule.
+
+    Attributes:
+        size_share: the share of its usual size that an entry has; less than all in a probation.
+    """
 
     now: Instant
     rule: str | None
+    size_share: Rate
 
 
 class Mode(Name):

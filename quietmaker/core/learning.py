@@ -54,8 +54,9 @@ def learn(
             state.configure(state.product, params)
             entries.configure()
             exits.configure()
-        case EligibilityChanged(rule=rule):
+        case EligibilityChanged(rule=rule, size_share=share):
             state.verdict_known, state.excluded = True, rule
+            state.resize(share)
         case ModeChanged(mode=mode):
             state.mode = mode
         case ExposureChanged(others=others):

@@ -14,7 +14,7 @@ from quietmaker.core.orders import Working
 from quietmaker.core.params import TraderParams
 from quietmaker.core.positions import Position
 from quietmaker.core.product import Product
-from quietmaker.core.units import NEVER, PPB, Instant, Lots, Side
+from quietmaker.core.units import NEVER, PPB, Instant, Lots, Rate, Side
 
 _BUY: Final = Side.BUY
 
@@ -35,9 +35,10 @@ class Limits:
         "position",
     )
 
-    def __init__(self, product: Product, params: TraderParams) -> None:
-        """Convert the amounts of the configuration for this product."""
-        self.level_sizes = tuple(tick_lots(product, size) for size in params.quote.level_sizes)
+    def __init__(self, product: Product, params: TraderParams, size_share: Rate) -> None:
+        """Convert the amounts of the configuration for this product; entries have a share of their size."""
+        sizes = params.quote.level_sizes
+        self.level_sizes = tuple(tick_lots(product, size) * size_share // PPB for size in sizes)
         self.least_level = min(self.level_sizes)
         self.position = tick_lots(product, params.quote.max_position)
         self.order = tick_lots(product, params.risk.max_order_notional)
@@ -62,6 +63,7 @@ class State:
         stale: why the touch may not be quoted from; None when it may.
         verdict_known: whether the symbol filter has spoken; until then there are no entries.
         excluded: the rule that excludes the symbol, None when eligible.
+        size_share: the share of its size that an entry has.
         funds: what entries may spend in tick-lots, moved by our own fills; None is unknown.
         inventory: lots that entries may sell, likewise.
         others: what other symbols use of the account's exposure, in tick-lots.
@@ -99,6 +101,7 @@ class State:
         "product",
         "recovered",
         "seen",
+        "size_share",
         "stale",
         "verdict_known",
     )
@@ -108,7 +111,8 @@ class State:
         self.product = product
         self.params = params
         self.id_prefix = id_prefix
-        self.limits = Limits(product, params)
+        self.size_share = Rate(PPB)
+        self.limits = Limits(product, params, self.size_share)
         self.off = _switched_off(params)
         self.now = Instant(0)
         self.bid = self.ask = 0
@@ -136,8 +140,14 @@ class State:
         """Take new rules or a new configuration."""
         self.product = product
         self.params = params
-        self.limits = Limits(product, params)
+        self.limits = Limits(product, params, self.size_share)
         self.off = _switched_off(params)
+
+    def resize(self, size_share: Rate) -> None:
+        """Let entries have a share of their usual size from now on."""
+        if size_share != self.size_share:
+            self.size_share = size_share
+            self.limits = Limits(self.product, self.params, size_share)
 
     def client_id(self, side: Side, letter: str) -> str:
         """Return the next client id: run, symbol, side, purpose and number, unique for ever."""

@@ -43,7 +43,7 @@ from quietmaker.core.orders import Move
 from quietmaker.core.params import TraderParams
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import Instant, Side
+from quietmaker.core.units import PPB, Instant, Rate, Side
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
 from quietmaker.exchange.models import FillModel
@@ -263,7 +263,7 @@ class Engine:
             for event in (
                 FeesChanged(now=now, fees=setup.fees),
                 FundsChanged(now=now, quote=share, base=base),
-                EligibilityChanged(now=now, rule=setup.excluded.get(symbol)),
+                EligibilityChanged(now=now, rule=setup.excluded.get(symbol), size_share=Rate(PPB)),
                 Recovered(
                     now=now, orders=(), lots=(), round_trip=None, reason=None, next_sequence=1
                 ),

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from quietmaker.core.commands import Alert, CancelReason, Gate, HoldChanged, RoundTrip
 from quietmaker.core.orders import ExitReason, Fill, Purpose
+from quietmaker.core.outcomes import Outcome, outcome_of
 from quietmaker.core.units import SECOND, ZERO, Instant, Liquidity, Side, plus
 
 
@@ -44,7 +45,7 @@ class Trips:
         held = trip.closed_at - trip.opened_at
         gross = plus(trip.spread_captured, trip.price_move)
         self.count += 1
-        self.wins += trip.net > 0
+        self.wins += outcome_of(trip.net) is Outcome.WON
         self.fee_only_losses += trip.net < 0 <= gross
         self.hold += held
         self.longest = max(self.longest, held)

@@ -14,7 +14,7 @@ from quietmaker.settings.keys import Reload
 from quietmaker.settings.layers import read as _read
 from quietmaker.settings.model import Explained, Settings
 from quietmaker.settings.nodes import InvalidSettings, Problem
-from quietmaker.settings.params import gate_params
+from quietmaker.settings.params import gate_params, percent
 from quietmaker.settings.text import effective_spread_formula, percent_text
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "effective_spread_formula",
     "gate_params",
     "load",
+    "percent",
     "percent_text",
 ]
 

@@ -102,7 +102,9 @@ They are honoured, and reported at the start.
 |---|---|
 | `PASSIVE_IGNORE_FEES_FOR_SPREAD` | `gates.include_fees`: **true = fees are included**, despite its name |
 | `EXCLUDED_SYMBOLS`, `PERMANENT_EXCLUSIONS` | added to `universe.permanent_exclusions`; no file drops a ban |
-| `DYNAMIC_FILTER_*` | not used by this version; said so at the start |
+| `DYNAMIC_FILTER_MIN_WIN_RATE`, `_MAX_SPREAD_PCT` | `filter.min_win_rate_pct`, `max_spread_pct`; 0.3 is 30% |
+| `DYNAMIC_FILTER_` and `ENABLED`, `MIN_AVG_PNL`, `MIN_TOTAL_PNL`, `MIN_TRADES`, `LOOKBACK_DAYS` | the key \
+of that name under `filter` |
 
 ## Keys
 

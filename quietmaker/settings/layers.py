@@ -284,7 +284,8 @@ def _read_old_names(env: Map[str, str], written: Written) -> None:
             written.banned.append(Assigned(key.kind.parse(value), value.place))
         except Refused as error:
             written.problems += [Problem(place, key.name, text) for place, text in error.faults]
-    written.notices.extend(legacy.unused(env))
+    for old in legacy.symbol_filter(env, written.problems, written.notices):
+        reader.assign((), keys_of(GlobalSettings)[old.path], old.value)
 
 
 def _read_environment(env: Map[str, str], written: Written) -> None:

@@ -7,14 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Final
 
 from quietmaker.settings.keys import Path
-from quietmaker.settings.nodes import Place, Problem, Scalar
+from quietmaker.settings.kinds import Flag, Kind, Number, Refused, Whole, plain
+from quietmaker.settings.nodes import Place, Problem, Scalar, did_you_mean
 
 FEES_FLAG: Final = "PASSIVE_IGNORE_FEES_FOR_SPREAD"
 EXCLUSION_LISTS: Final = ("EXCLUDED_SYMBOLS", "PERMANENT_EXCLUSIONS")
-NOT_USED: Final = "DYNAMIC_FILTER_"
+FILTER: Final = "DYNAMIC_FILTER_"
+_RATIO: Final = Number(Decimal(0), Decimal(1), decimals=9, unit="a ratio; 0.30 is 30 %")
+_LOSS: Final = Number(Decimal(-10_000_000), Decimal(10_000_000), decimals=8, unit="dollars")
+_FILTER_KEYS: Final[Map[str, tuple[str, Kind]]] = MappingProxyType(
+    {
+        "ENABLED": ("enabled", Flag()),
+        "MIN_WIN_RATE": ("min_win_rate_pct", _RATIO),
+        "MIN_AVG_PNL": ("min_avg_pnl", _LOSS),
+        "MIN_TOTAL_PNL": ("min_total_pnl", _LOSS),
+        "MAX_SPREAD_PCT": ("max_spread_pct", _RATIO),
+        "MIN_TRADES": ("min_trades", Whole(Decimal(1), Decimal(10_000), decimals=0)),
+        "LOOKBACK_DAYS": ("lookback_days", Whole(Decimal(1), Decimal(365), decimals=0)),
+    }
+)
+"""The old names after their prefix: the key that each sets now, and what it may hold. Those that are ratios
+set a key in percent, whatever their name says."""
 _TRUE: Final = frozenset({"true", "1", "yes"})
 _FALSE: Final = frozenset({"false", "0", "no"})
 
@@ -59,10 +77,30 @@ def exclusions(env: Map[str, str], notices: list[str]) -> list[Scalar]:
     return lists
 
 
-def unused(env: Map[str, str]) -> list[str]:
-    """Say which old names are present and have no effect."""
-    return [
-        f"{name} is not used by this version: it has no symbol filter, and the setting has no effect"
-        for name in sorted(env)
-        if name.startswith(NOT_USED)
-    ]
+def symbol_filter(
+    env: Map[str, str], problems: list[Problem], notices: list[str]
+) -> list[Honoured]:
+    """Read the old settings of the filter; ratios become percent."""
+    honoured = []
+    for name in sorted(each for each in env if each.startswith(FILTER)):
+        place = Place(f"environment {name}")
+        key, kind = _FILTER_KEYS.get(name.removeprefix(FILTER), ("", None))
+        if kind is None:
+            near = did_you_mean(name, [FILTER + each for each in _FILTER_KEYS])
+            notices.append(f"{name} is not used by this version, and has no effect{near}")
+            continue
+        text = env[name].strip()
+        if isinstance(kind, Flag):
+            text = {**dict.fromkeys(_TRUE, "true"), **dict.fromkeys(_FALSE, "false")}.get(
+                text.casefold(), text
+            )
+        try:
+            value = kind.parse(Scalar(text, True, place))
+        except Refused as error:
+            problems += [Problem(at, f"filter.{key}", message) for at, message in error.faults]
+            continue
+        if kind is _RATIO and isinstance(value, Decimal):
+            text = plain(value * 100) + "%"
+        notices.append(f"{name}={env[name]} is honoured as filter.{key}: {text}; use that instead")
+        honoured.append(Honoured(("filter", key), Scalar(text, True, place)))
+    return honoured

@@ -14,6 +14,7 @@ from quietmaker.core.fees import FeeRates
 from quietmaker.core.params import TraderParams
 from quietmaker.core.product import Product
 from quietmaker.settings import rules
+from quietmaker.settings.filtering import FilterSettings
 from quietmaker.settings.keys import Key, Path, Reload, keys_of
 from quietmaker.settings.layers import EVERY, EXCLUSIONS, Written
 from quietmaker.settings.nodes import InvalidSettings, Place, Problem, did_you_mean
@@ -89,6 +90,11 @@ class Settings:
     def universe(self) -> UniverseSettings:
         """Return which symbols are traded; the exclusions include those of the old names."""
         return self._shared.universe
+
+    @property
+    def filter(self) -> FilterSettings:
+        """Return how the symbol filter decides."""
+        return self._shared.filter
 
     @property
     def paper(self) -> PaperSettings:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from quietmaker.settings.filtering import FilterSettings
 from quietmaker.settings.keys import (
     Reload,
     key,
@@ -289,6 +290,7 @@ class GlobalSettings:
         "live also needs --live on the command line, and can only be set in a file",
     )
     universe: UniverseSettings = section()
+    filter: FilterSettings = section()
     paper: PaperSettings = section()
     exchange: ExchangeSettings = section()
     ledger: LedgerSettings = section()

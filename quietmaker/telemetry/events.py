@@ -42,6 +42,11 @@ class Event(Enum):
     HOLD_CHANGED = "hold_changed"
     EXIT_DECIDED = "exit_decided"
     ROUND_TRIP_CLOSED = "round_trip_closed"
+    FILTER_EVALUATED = "filter_evaluated"
+    FILTER_FAILED = "filter_failed"
+    SYMBOL_EXCLUDED = "symbol_excluded"
+    SYMBOL_INCLUDED = "symbol_included"
+    SYMBOL_MOVED = "symbol_moved"
     ALERT = "alert"
     RECOVERED = "recovered"
     DIFFERENCE_FOUND = "difference_found"
@@ -87,6 +92,11 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.HOLD_CHANGED: "the reason for not quoting a side changed",
         Event.EXIT_DECIDED: "an exit rule decided; the message begins with its phrase",
         Event.ROUND_TRIP_CLOSED: "a position is closed, with its result",
+        Event.FILTER_EVALUATED: "the symbol filter judged every symbol, with what it judged on",
+        Event.FILTER_FAILED: "an evaluation did not hold; the last good verdicts do",
+        Event.SYMBOL_EXCLUDED: "a symbol may not enter any more, with the rule and its numbers",
+        Event.SYMBOL_INCLUDED: "a symbol may enter again",
+        Event.SYMBOL_MOVED: "the filter moved a symbol, and whether it may enter did not change",
         Event.ALERT: "something that must never happen quietly",
         Event.RECOVERED: "state was rebuilt from the ledger and the exchange",
         Event.DIFFERENCE_FOUND: "books and exchange do not agree, with both sides",

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from quietmaker.core.commands import AlertKind, CancelReason, Gate
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import ExitReason, Purpose
+from quietmaker.core.outcomes import Outcome
 from quietmaker.core.units import Instant, Liquidity, Side
 from quietmaker.telemetry.holds import Holds
 from quietmaker.telemetry.snapshot import PREFIX, Snapshots
@@ -59,6 +60,7 @@ ACTORS: Final = (
     "ledger",
     "clock",
     "tie_out",
+    "filter",
     "status",
 )
 """The actors by role: all traders share one name, so that series do not multiply by symbols."""
@@ -181,10 +183,11 @@ class Families:
         self._exits = {each: exits.labels(each.value) for each in ExitReason}
         trips = self._counter(
             "round_trips",
-            "Closed positions: won, lost, or lost_to_fees where the price move was no loss.",
+            "Closed positions: won, lost, lost_to_fees where the price move was no loss, or break_even.",
             "result",
         )
-        self._trips = {each: trips.labels(each) for each in ("won", "lost", "lost_to_fees")}
+        results = (*(each.value for each in Outcome), "lost_to_fees")
+        self._trips = {each: trips.labels(each) for each in results}
         self._held = self._histogram(
             "position_hold_seconds", "From the first fill to flat.", _HOLD_BUCKETS
         )

@@ -12,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from quietmaker.core.commands import Alert, CancelReason, HoldChanged, RoundTrip
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import Fill, Intent
+from quietmaker.core.outcomes import Outcome, outcome_of
 from quietmaker.core.units import SECOND, Instant
 from quietmaker.telemetry.families import (
     ACTORS,
@@ -23,6 +24,7 @@ from quietmaker.telemetry.families import (
     ProcessState,
     SymbolCounters,
 )
+from quietmaker.telemetry.filtering import FilterMetrics
 from quietmaker.telemetry.snapshot import SymbolSnapshot, epoch_seconds, number
 from quietmaker.telemetry.truth import TruthMetrics
 from quietmaker.telemetry.wire import WireMetrics
@@ -39,6 +41,7 @@ class Metrics(Families):
     Attributes:
         wire: those of requests, WebSockets and clocks.
         truth: those of reconciliations and tie-outs.
+        filter: those of the symbol filter.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Metrics(Families):
         super().__init__(version=version, revision=revision, mode=mode, now=now)
         self.wire = WireMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)
+        self.filter = FilterMetrics(self.registry)
         self._symbols: dict[str, SymbolCounters] = {}
         self._lock = threading.Lock()
         self.state(ProcessState.STARTING)
@@ -197,10 +201,10 @@ class Metrics(Families):
         """Count a closed position by its exit reason and result."""
         self._exits[trip.exit_reason].inc()
         self._held.observe((trip.closed_at - trip.opened_at) / SECOND)
-        won = trip.net > 0
+        outcome = outcome_of(trip.net)
         # Gross zero or better, and yet a loss: the founding loss, paid to the exchange alone.
-        by_fees = not won and trip.net + trip.fees >= 0 and trip.fees > 0
-        self._trips["won" if won else "lost_to_fees" if by_fees else "lost"].inc()
+        by_fees = outcome is Outcome.LOST and trip.net + trip.fees >= 0
+        self._trips["lost_to_fees" if by_fees else outcome.value].inc()
         self._of(trip.symbol)
         if trip.symbol.endswith(DOLLARS):
             self._holds.earned(trip)

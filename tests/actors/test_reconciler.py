@@ -35,7 +35,7 @@ from quietmaker.core.events import (
     Tick,
 )
 from quietmaker.core.orders import Intent, Move, OrderState
-from quietmaker.core.units import SECOND, Lots, Nanos, Side
+from quietmaker.core.units import PPB, SECOND, Lots, Nanos, Rate, Side
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import OrderFact, UserFill
 from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, report, usd
@@ -90,7 +90,9 @@ class Rig:
                     metrics=make_metrics(),
                 ),
                 id_prefix=self.prefix,
-                exclusion=lambda symbol: self.excluded,
+                eligibility=lambda symbol, now: EligibilityChanged(
+                    now=now, rule=self.excluded, size_share=Rate(PPB)
+                ),
                 clock=self.clock,
             ),
         )

@@ -44,7 +44,7 @@ from quietmaker.core.orders import (
 )
 from quietmaker.core.positions import Lot
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import SECOND, Instant, Lots, Side, Ticks
+from quietmaker.core.units import PPB, SECOND, Instant, Lots, Rate, Side, Ticks
 from quietmaker.ports import FillMarked, LedgerFact
 from tests.actors.fakes import HandClock, Told, around, make_metrics
 from tests.kit.makers import (
@@ -110,7 +110,7 @@ class Rig:
                 upto=upto,
                 setting=(
                     CandlesLoaded(now=now, candles=candles(now, low=9_800, high=10_200)),
-                    EligibilityChanged(now=now, rule=None),
+                    EligibilityChanged(now=now, rule=None, size_share=Rate(PPB)),
                     FeesChanged(now=now, fees=FEES),
                     FundsChanged(now=now, quote=Decimal(1_000), base=Lots(0)),
                 ),

@@ -17,6 +17,7 @@ from quietmaker.core.market import BookSnapshot, FeedLost, MarketEvent
 from quietmaker.core.units import SECOND, Instant
 from quietmaker.exchange.server.desk import Audience
 from quietmaker.exchange.server.records import Draft, OrderRecord
+from quietmaker.ledger.filter_memory import MemoryFilterBooks
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import (
     MarketStream,
@@ -212,6 +213,7 @@ class Rig:
                 user_stream=self.overheard.user_stream,
                 ledger=self.ledger,
                 tie_out_books=self.ledger.tie_out_books(products),
+                filter_books=MemoryFilterBooks(self.ledger),
                 clock=self.clock,
                 metrics=self.metrics,
                 run=self.run,

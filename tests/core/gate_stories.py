@@ -10,6 +10,7 @@ from quietmaker.core.commands import Gate
 from quietmaker.core.events import EligibilityChanged, Mode, ProductChanged
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import POST_ONLY_REFUSED, Move
+from quietmaker.core.units import PPB, Rate
 from tests.kit.desk import Desk
 from tests.kit.makers import (
     FEES,
@@ -150,7 +151,7 @@ def make_ready(desk: Desk) -> None:
     desk.change_fees(FEES)
     desk.funds("1000")
     assert desk.gate() is Gate.WARMING_UP
-    desk.on(EligibilityChanged(now=desk.now, rule=None))
+    desk.on(EligibilityChanged(now=desk.now, rule=None, size_share=Rate(PPB)))
 
 
 def untradable(reason: str) -> Heal:

@@ -51,11 +51,13 @@ from quietmaker.core.trader import Trader
 from quietmaker.core.units import (
     EXACT,
     MILLISECOND,
+    PPB,
     SECOND,
     ZERO,
     Instant,
     Liquidity,
     Lots,
+    Rate,
     Side,
     Ticks,
 )
@@ -191,7 +193,7 @@ class Chaos:
             Recovered(now=now, orders=(), lots=(), round_trip=None, reason=None, next_sequence=1),
             FeesChanged(now=now, fees=self.fees),
             FundsChanged(now=now, quote=Decimal(funds), base=Lots(base)),
-            EligibilityChanged(now=now, rule=None),
+            EligibilityChanged(now=now, rule=None, size_share=Rate(PPB)),
             CandlesLoaded(now=now, candles=candles(now, low=950, high=1_050)),
         ]
 
@@ -255,7 +257,9 @@ class Chaos:
                 mode = (Mode.RUN, Mode.RUN, Mode.PAUSE, Mode.FLATTEN, Mode.HALT)[a % 5]
                 return ModeChanged(now=now, mode=mode, reason="operator")
             case What.ELIGIBLE:
-                return EligibilityChanged(now=now, rule="win_rate" if a % 3 == 0 else None)
+                rule = "win_rate" if a % 3 == 0 else None
+                share = Rate(PPB // 2 if a % 5 == 0 else PPB)
+                return EligibilityChanged(now=now, rule=rule, size_share=share)
             case What.FEES:
                 self.fees = self.fees if a % 2 else FEES
                 return FeesChanged(now=now, fees=None if a % 4 == 0 else self.fees)

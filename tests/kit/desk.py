@@ -62,11 +62,13 @@ from quietmaker.core.trader import Trader
 from quietmaker.core.units import (
     EXACT,
     MILLISECOND,
+    PPB,
     ZERO,
     Instant,
     Liquidity,
     Lots,
     Nanos,
+    Rate,
     Side,
     Ticks,
     seconds,
@@ -141,7 +143,7 @@ class Desk:
                     base=None if base is None else Lots(base),
                 )
             )
-            self.on(EligibilityChanged(now=self.now, rule=None))
+            self.on(EligibilityChanged(now=self.now, rule=None, size_share=Rate(PPB)))
             if candle_range is not None:
                 self.load_candles(*candle_range)
 
@@ -242,7 +244,7 @@ class Desk:
 
     def exclude(self, rule: str | None) -> list[Command]:
         """Let the symbol filter speak."""
-        return self.on(EligibilityChanged(now=self._next(), rule=rule))
+        return self.on(EligibilityChanged(now=self._next(), rule=rule, size_share=Rate(PPB)))
 
     def funds(self, quote: str | None, base: int | None = 0) -> list[Command]:
         """State what entries may use."""

@@ -206,12 +206,48 @@ def test_the_typo_of_the_old_list_is_refused() -> None:
     assert "did you mean QNT-USD?" in env_refusal({"EXCLUDED_SYMBOLS": "TNSR-USD,QNT,USD"})
 
 
-def test_old_filter_settings_are_reported_as_unused() -> None:
-    settings = load(
-        None, env={"DYNAMIC_FILTER_ENABLED": "true", "DYNAMIC_FILTER_MIN_WIN_RATE": "0.3"}
-    )
-    assert len(settings.notices) == 2
-    assert all("is not used by this version" in notice for notice in settings.notices)
+def test_the_old_filter_settings_are_honoured_in_their_own_units() -> None:
+    old = {
+        "DYNAMIC_FILTER_ENABLED": "True",
+        "DYNAMIC_FILTER_MIN_WIN_RATE": "0.35",
+        "DYNAMIC_FILTER_MIN_AVG_PNL": "-2.0",
+        "DYNAMIC_FILTER_MIN_TOTAL_PNL": "-20",
+        "DYNAMIC_FILTER_MAX_SPREAD_PCT": "0.015",
+        "DYNAMIC_FILTER_MIN_TRADES": "10",
+        "DYNAMIC_FILTER_LOOKBACK_DAYS": "14",
+    }
+    settings = load(None, env=old)
+    limits = settings.filter.policy().thresholds
+    assert (limits.min_win_rate, limits.max_spread) == (Decimal("0.35"), Decimal("0.015"))
+    assert (limits.min_avg_pnl, limits.min_total_pnl) == (Decimal(-2), Decimal(-20))
+    assert limits.min_trades == 10
+    assert (settings.filter.enabled, settings.filter.lookback_days) == (True, 14)
+    assert len(settings.notices) == len(old)
+
+
+def test_an_old_filter_setting_is_outranked_by_the_new_name() -> None:
+    env = {"DYNAMIC_FILTER_MIN_TRADES": "10", "QUIETMAKER__FILTER__MIN_TRADES": "7"}
+    assert load(None, env=env).filter.min_trades == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DYNAMIC_FILTER_MIN_WIN_RATE", "35"),
+        ("DYNAMIC_FILTER_MIN_WIN_RATE", "thirty"),
+        ("DYNAMIC_FILTER_MAX_SPREAD_PCT", "2"),
+        ("DYNAMIC_FILTER_MIN_TRADES", "0"),
+        ("DYNAMIC_FILTER_LOOKBACK_DAYS", "-1"),
+        ("DYNAMIC_FILTER_ENABLED", "perhaps"),
+    ],
+)
+def test_an_old_filter_setting_out_of_range_is_refused_by_its_name(name: str, text: str) -> None:
+    assert name in env_refusal({name: text})
+
+
+def test_an_old_filter_name_that_never_was_is_reported() -> None:
+    (notice,) = load(None, env={"DYNAMIC_FILTER_MINTRADES": "3"}).notices
+    assert notice.endswith("did you mean DYNAMIC_FILTER_MIN_TRADES?")
 
 
 # --- universe ---

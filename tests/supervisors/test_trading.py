@@ -15,6 +15,7 @@ from quietmaker.core.units import SECOND, Nanos
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.models import FILL_MODELS
 from quietmaker.exchange.paper import PaperExchange
+from quietmaker.ledger.filter_memory import MemoryFilterBooks
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.market.synthetic import SyntheticMarket
 from quietmaker.settings import load
@@ -65,6 +66,7 @@ class Rig:
             user_stream=self.exchange.user_stream,
             ledger=self.ledger,
             tie_out_books=self.ledger.tie_out_books(source.info().products),
+            filter_books=MemoryFilterBooks(self.ledger),
             clock=self.clock,
             metrics=self.metrics,
             run=run,

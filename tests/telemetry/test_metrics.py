@@ -227,7 +227,7 @@ def test_refusals_are_counted_under_the_exchanges_word_but_never_without_bound(
         ("-0.155", "0.155", "lost_to_fees"),
         ("-0.1", "0.155", "lost_to_fees"),
         ("-0.2", "0.155", "lost"),
-        ("0", "0.155", "lost_to_fees"),
+        ("0", "0.155", "break_even"),
         ("-0.2", "0", "lost"),
     ],
 )
@@ -236,7 +236,7 @@ def test_a_loss_that_the_fees_alone_made_is_told_apart(
 ) -> None:
     metrics.round_trip(trip(net, fees))
     found = samples(metrics)
-    for each in ("won", "lost", "lost_to_fees"):
+    for each in ("won", "lost", "lost_to_fees", "break_even"):
         assert found[f"round_trips_total{{result={each}}}"] == (1 if each == result else 0)
     assert found["exits_total{reason=break_even_plus}"] == 1
     assert found["position_hold_seconds_sum"] == 90

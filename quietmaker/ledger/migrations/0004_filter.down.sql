@@ -1,0 +1,2 @@
+DROP TABLE shadow_trips;
+DROP TABLE symbol_overrides;
