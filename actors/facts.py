@@ -1,60 +1,42 @@
-"""The fact queue: facts for the ledger, in one order, numbered, and alive through a restart of the writer.
+"""The way of facts into the ledger: recorded in one order, numbered, before anybody acts on them.
 
-It is no mailbox on purpose: what is queued behind a crash in a mailbox vanishes, and this may not.
+It is no mailbox on purpose: what is queued in a mailbox vanishes with its actor, and this may not. Once
+`put` returns, a kill loses nothing of it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 
-from quietmaker.ports import LedgerFact
+from quietmaker.ports import Ledger, LedgerFact
 
 
-class FactQueue:
-    """Facts on their way to the ledger. Thread-safe."""
+class FactLog:
+    """Records facts and wakes who brings them into the books. Thread-safe."""
 
-    def __init__(self, wake: Callable[[], object]) -> None:
-        """Start empty at number 0.
+    def __init__(self, ledger: Ledger, wake: Callable[[], object]) -> None:
+        """Record in a ledger.
 
         Args:
-            wake: tells the ledger writer that something came; called once until the next `batch`.
+            ledger: the books.
+            wake: tells the ledger writer that something came; called once until it has `seen` it.
         """
+        self._ledger = ledger
         self._wake = wake
         self._mutex = threading.Lock()
-        self._facts: deque[LedgerFact] = deque()
-        self._last = 0
         self._outstanding = False
 
     def put(self, *facts: LedgerFact) -> int:
-        """Queue facts behind all earlier ones; return the number of the last."""
+        """Record facts behind all earlier ones; return the number of the last."""
+        number = self._ledger.write(facts)
         with self._mutex:
-            self._facts.extend(facts)
-            self._last += len(facts)
-            number = self._last
             wake, self._outstanding = not self._outstanding, True
         if wake:
             self._wake()
         return number
 
-    def batch(self, most: int) -> list[LedgerFact]:
-        """Return the oldest facts without removing them."""
+    def seen(self) -> None:
+        """Wake again from now on: whoever was woken is about to look."""
         with self._mutex:
             self._outstanding = False
-            return [self._facts[index] for index in range(min(most, len(self._facts)))]
-
-    def stored(self, count: int) -> None:
-        """Remove the oldest facts: they are in the ledger."""
-        with self._mutex:
-            for _ in range(count):
-                self._facts.popleft()
-
-    @property
-    def last(self) -> int:
-        """Return the number of the newest fact that was ever queued."""
-        return self._last
-
-    def __len__(self) -> int:
-        """Return how many facts wait."""
-        return len(self._facts)

@@ -23,7 +23,7 @@ from typing import Final, TypeVar, assert_never
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
 from actors.budget import ChurnBudget
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.inquiry import Inquiry
 from actors.lanes import Job, Runner
 from actors.news import Newsroom
@@ -82,7 +82,7 @@ class GatewayLinks:
     exchange: Exchange
     ledger: Ledger
     reconciler: Tellable[ReconcilerMessage]
-    facts: FactQueue
+    facts: FactLog
     news: Newsroom
     kill: KillSwitch
     runner: Runner

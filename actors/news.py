@@ -1,6 +1,6 @@
-"""Telling what became of an order: first the fact queue, then the trader, with the fact's number.
+"""Telling what became of an order: first the ledger, then the trader, with the fact's number.
 
-An execution is queued once, whoever hears of it first: the stream, the gateway that asked, or the
+An execution is recorded once, whoever hears of it first: the stream, the gateway that asked, or the
 reconciler. So its number says exactly whether books that were read hold it.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from actors.address import Tellable
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.protocol import OrderNews, TraderMessage
 from quietmaker.core.events import OrderFilled, OrderMoved
 from quietmaker.core.orders import Fill, Move, OrderState
@@ -38,7 +38,7 @@ class Newsroom:
     """The one way from the exchange's word on an order to the ledger and its trader. Thread-safe."""
 
     def __init__(
-        self, facts: FactQueue, traders: Mapping[str, Tellable[TraderMessage]], clock: Clock
+        self, facts: FactLog, traders: Mapping[str, Tellable[TraderMessage]], clock: Clock
     ) -> None:
         """Serve these traders, by symbol."""
         self._facts = facts
@@ -87,7 +87,7 @@ class Newsroom:
         self._tell(symbol, OrderNews(number=number, event=event))
 
     def store(self, fill: Fill) -> int | None:
-        """Queue an execution without telling its trader; None when it was queued before."""
+        """Record an execution without telling its trader; None when it was recorded before."""
         with self._mutex:
             if fill.trade_id in self._trades:
                 return None

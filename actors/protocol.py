@@ -1,7 +1,7 @@
 """What actors tell one another: frozen, facts in the past tense, commands in the imperative.
 
-Nothing about an order may depend on a message alone: the fact is in the fact queue, in order and with a
-number, before the trader hears of it. `upto` lets a recovered trader tell what its books already hold
+Nothing about an order may depend on a message alone: the fact is recorded, in order and with a number,
+before the trader hears of it. `upto` lets a recovered trader tell what its books already hold
 from what is still to be applied.
 """
 
@@ -17,6 +17,7 @@ from quietmaker.core.events import (
     EligibilityChanged,
     FeesChanged,
     FundsChanged,
+    LedgerChanged,
     ModeChanged,
     OrderFilled,
     OrderMoved,
@@ -39,7 +40,7 @@ class MarketMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderNews:
-    """Something happened to an order; its fact has this number in the fact queue."""
+    """Something happened to an order; its fact was recorded under this number."""
 
     number: int
     event: OrderMoved | OrderFilled
@@ -51,7 +52,7 @@ class Recover:
 
     Attributes:
         life: of the trader that asked; another one ignores it.
-        upto: the fact queue's number at which the books were read: lower ones are in them.
+        upto: the number of the last fact that is in them.
         setting: what else a trader must know before it decides, told first.
     """
 
@@ -78,6 +79,7 @@ TraderMessage: TypeAlias = (
     | FundsChanged
     | ParamsChanged
     | EligibilityChanged
+    | LedgerChanged
     | ModeChanged
 )
 
@@ -116,12 +118,12 @@ GatewayMessage: TypeAlias = SubmitOrder | CancelOrder | Fence | ResolveUnknown |
 
 @dataclass(frozen=True, slots=True)
 class FactsQueued:
-    """The fact queue holds news."""
+    """Facts were recorded that the books do not hold yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadBooks:
-    """Read the books once every fact queued so far is in them; the reconciler gets `BooksRead`."""
+    """Read the books once every fact recorded so far is in them; the reconciler gets `BooksRead`."""
 
     token: int
     products: Mapping[str, Product]

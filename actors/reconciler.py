@@ -1,6 +1,6 @@
 """The reconciler: boot is recovery, and so is the restart of a trader.
 
-For a symbol that asks: read the books (through the writer, so that every fact queued before is in
+For a symbol that asks: read the books (through the writer, so that every fact recorded before is in
 them), compare each unsettled order with the exchange, write what the books do not know yet, read them
 again, and tell the trader `Recover`. Nothing is quoted before.
 * An order that the exchange does not know is `NOT_FOUND` twice and thereby failed, but only once its
@@ -22,7 +22,7 @@ from typing import Final, assert_never
 from actors.account import Accounts
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.news import MOVE_TO, Newsroom
 from actors.protocol import (
     BooksRead,
@@ -72,7 +72,7 @@ class ReconcilerLinks:
     gateway: Tellable[GatewayMessage]
     traders: Mapping[str, Tellable[TraderMessage]]
     products: Mapping[str, Product]
-    facts: FactQueue
+    facts: FactLog
     news: Newsroom
     accounts: Accounts
     id_prefix: str

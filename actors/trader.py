@@ -1,7 +1,7 @@
 """One symbol's trader: message in, core, commands out. No decision is made here.
 
 Lost in a crash: market data, which the slot tells again. Never lost: anything about an order, for its
-fact was in the fact queue before the trader heard of it, and the restarted trader begins from the books.
+fact was recorded before the trader heard of it, and the restarted trader begins from the books.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
 from actors.board import Board
 from actors.conflate import NOTHING, MarketSlot
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.lanes import give_way
 from actors.lineage import Lineage
 from actors.protocol import (
@@ -45,6 +45,7 @@ from quietmaker.core.events import (
     EligibilityChanged,
     FeesChanged,
     FundsChanged,
+    LedgerChanged,
     ModeChanged,
     OrderFilled,
     OrderMoved,
@@ -76,7 +77,7 @@ class TraderLinks:
 
     gateway: Tellable[GatewayMessage]
     feed: Tellable[FeedMessage]
-    facts: FactQueue
+    facts: FactLog
     slot: MarketSlot
     board: Board
     metrics: Metrics
@@ -136,6 +137,7 @@ class TraderActor(BaseActor[TraderMessage]):
                 | FundsChanged()
                 | ParamsChanged()
                 | EligibilityChanged()
+                | LedgerChanged()
                 | ModeChanged()
             ):
                 self._do(self.core.on(message))

@@ -36,6 +36,8 @@ from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.filter_memory import MemoryFilterBooks
+from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
@@ -145,7 +147,9 @@ def _books(
         return
     server = EmbeddedPostgres(folder)
     try:
-        ledger = PostgresLedger(server.start, products=products)
+        place = JournalPlace(folder=folder / "journal", now=SystemClock().now)
+        database = PostgresLedger(server.start)
+        ledger = JournaledLedger(database, place, products=products, tell=print)
         books = PostgresTieOutBooks(server.start)
         yield ledger, books
         books.close()

@@ -7,8 +7,7 @@ QuietmakerError                 anything we raise on purpose (CLI exit code 1)
 │   ├── ExchangeUnavailable     it cannot be asked now: no connection, no answer in time, 5xx, 429
 │   └── ExchangeRefused         it refuses the request: key, permission, or what was asked
 ├── LedgerError                 the books
-│   ├── LedgerUnavailable       the database is away; facts go to the spool
-│   ├── FactsRefused            facts that the books refuse; the others were stored
+│   ├── LedgerUnavailable       it cannot be recorded, or read, now; the journal keeps what is written
 │   ├── LedgerTooNew            the database was migrated by a newer version
 │   └── WrongLedgerMode         a paper ledger opened live, or the reverse (6)
 ├── NotRunning                  no running instance under this QUIETMAKER_HOME (3)
@@ -56,11 +55,7 @@ class LedgerError(QuietmakerError):
 
 
 class LedgerUnavailable(LedgerError):  # noqa: N818 - a state, not only an error
-    """The database cannot be reached now; trying again later may work."""
-
-
-class FactsRefused(LedgerError):  # noqa: N818
-    """Facts that contradict the books. They were set aside as evidence; all others were stored."""
+    """The database cannot be reached, or the journal cannot be written, now; later it may work."""
 
 
 class LedgerTooNew(LedgerError):  # noqa: N818

@@ -331,27 +331,88 @@ class SymbolBooks:
     reason: ExitReason | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksAsOf:
+    """The state of each symbol, as of a fact: those up to this number are in it, and no later one.
+
+    Attributes:
+        upto: a number that `Ledger.write` returned; 0 when nothing was ever written.
+    """
+
+    upto: int
+    symbols: Mapping[str, SymbolBooks]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What a step of `Ledger.apply` brought.
+
+    Attributes:
+        left: how many facts and intents the books do not hold yet.
+        refused: what the books refused since the last step, and why; it was set aside there.
+    """
+
+    left: int
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerStanding:
+    """How the ledger stands, as it was last seen.
+
+    Attributes:
+        trouble: why nothing should be begun that must be recorded, empty when all is well. What has to
+            be done nevertheless is recorded as long as there is any way to.
+        backlog: how many facts and intents are recorded and not in the books yet.
+        oldest: when the oldest of them was recorded.
+    """
+
+    trouble: str
+    backlog: int
+    oldest: Instant | None
+
+
 class Ledger(Protocol):
-    """The books. Thread-safe; `write_intent` is on the order path, the rest is not."""
+    """The books. Thread-safe; `write_intent` and `write` are on the order path, the rest is not.
+
+    What is written is recorded at once and survives a kill; the books that are read are brought up to it
+    in order, each record once, by `apply`.
+    """
 
     def write_intent(self, intent: Intent) -> None:
-        """Return once the intent is durable.
+        """Return once the intent is durable, and everything that was written before it.
 
         Raises:
-            LedgerUnavailable: if it cannot be made durable; the order must not be sent.
+            LedgerUnavailable: if it cannot be made durable, or an entry while there is `trouble`; the order
+                must not be sent.
             LedgerError: if it contradicts the books; the order must not be sent.
         """
 
-    def write(self, facts: Iterable[LedgerFact]) -> None:
-        """Store facts in order; each fact is idempotent.
+    def write(self, facts: Iterable[LedgerFact]) -> int:
+        """Record facts in order behind all earlier ones; return the number of the last one recorded.
+
+        Facts are idempotent. One that contradicts the books is found, set aside and told by `apply`.
 
         Raises:
-            LedgerUnavailable: if the database is away; the caller keeps the facts.
-            FactsRefused: if some contradict the books; those are set aside, the others are stored.
+            LedgerUnavailable: once the ledger is closed.
         """
 
-    def books(self, symbols: Mapping[str, Product]) -> Mapping[str, SymbolBooks]:
-        """Return the state of each symbol, rebuilt from intents and fills."""
+    def apply(self) -> Applied:
+        """Bring the books nearer to what was written, by a bounded step; also make it durable.
+
+        Raises:
+            LedgerUnavailable: if the database is away; everything stays recorded.
+        """
+
+    def standing(self) -> LedgerStanding:
+        """Return how the ledger stands. Does not wait."""
+
+    def books(self, symbols: Mapping[str, Product]) -> BooksAsOf:
+        """Return the state of each symbol, rebuilt from intents and fills, with everything written before.
+
+        Raises:
+            LedgerUnavailable: if the database is away.
+        """
 
     def begin_run(self, *, mode: str, config_sha: str, version: str, at: Instant) -> int:
         """Open a run and return its number: client ids carry it."""

@@ -10,10 +10,15 @@ from quietmaker.core.product import Product
 from quietmaker.core.units import EXACT, ZERO
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.filter_books import PostgresFilterBooks
+from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.reports import Reports
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
+from quietmaker.ports import Clock
 from quietmaker.settings import Settings
+from quietmaker.telemetry.events import Event
+from quietmaker.telemetry.logs import Log
 from supervisors.home import Home
 
 EMBEDDED = "embedded"
@@ -23,7 +28,7 @@ EMBEDDED = "embedded"
 class Books:
     """The open ledger and the server that it may have brought along."""
 
-    ledger: PostgresLedger
+    ledger: JournaledLedger
     reports: Reports
     tie_out: PostgresTieOutBooks
     filter: PostgresFilterBooks
@@ -40,8 +45,10 @@ class Books:
             self.server.stop()
 
 
-def open_books(settings: Settings, home: Home, products: Mapping[str, Product]) -> Books:
-    """Open the ledger, migrated to this version.
+def open_books(
+    settings: Settings, home: Home, products: Mapping[str, Product], *, clock: Clock
+) -> Books:
+    """Open the ledger, migrated to this version, with everything in it that an earlier run wrote.
 
     Raises:
         LedgerError: if it cannot be opened; says why.
@@ -58,7 +65,7 @@ def open_books(settings: Settings, home: Home, products: Mapping[str, Product]) 
             return given
 
     try:
-        ledger = PostgresLedger(url, products=products)
+        ledger = _open_ledger(url, JournalPlace(folder=home.journal, now=clock.now), products)
     except BaseException:
         if server is not None:
             server.stop()
@@ -71,6 +78,20 @@ def open_books(settings: Settings, home: Home, products: Mapping[str, Product]) 
         url=url,
         server=server,
     )
+
+
+def _open_ledger(
+    url: Callable[[], str], place: JournalPlace, products: Mapping[str, Product]
+) -> JournaledLedger:
+    log = Log("ledger")
+    database = PostgresLedger(url)
+    try:
+        return JournaledLedger(
+            database, place, products=products, tell=lambda note: log.warning(Event.ALERT, note)
+        )
+    except BaseException:
+        database.close()
+        raise
 
 
 def paper_balances(settings: Settings, products: Mapping[str, Product]) -> dict[str, Decimal]:

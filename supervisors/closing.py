@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from quietmaker.core.orders import TERMINAL, Move, OrderState
 from quietmaker.core.product import Product
-from quietmaker.errors import FactsRefused, QuietmakerError
+from quietmaker.errors import QuietmakerError
 from quietmaker.ports import Exchange, Ledger, LedgerFact, OrderFact
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
@@ -30,7 +30,7 @@ def cancel_all(exchange: Exchange) -> None:
 def settle(exchange: Exchange, ledger: Ledger, products: Mapping[str, Product]) -> list[LedgerFact]:
     """Return what the exchange says of the orders that the books still wait for."""
     facts: list[LedgerFact] = []
-    books = ledger.books(products)
+    books = ledger.books(products).symbols
     orders = [order for each in books.values() for order in each.orders]
     try:
         for order in orders:
@@ -68,15 +68,15 @@ _END: Final[Mapping[OrderState, Move]] = {
 }
 
 
-def write(ledger: Ledger, facts: Sequence[LedgerFact]) -> None:
-    """Store facts; those that the books refuse are set aside there, and said.
+def store(ledger: Ledger) -> None:
+    """Bring everything that was written into the books; what they refuse is set aside there, and said.
 
     Raises:
         LedgerUnavailable: if the database is away.
     """
-    if not facts:
-        return
-    try:
-        ledger.write(facts)
-    except FactsRefused as error:
-        Log("process").error(Event.ALERT, f"the books refuse facts: {error}")
+    left = 1
+    while left:
+        applied = ledger.apply()
+        for refused in applied.refused:
+            Log("process").error(Event.ALERT, f"the books refuse a fact: {refused}")
+        left = applied.left

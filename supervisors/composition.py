@@ -19,7 +19,7 @@ from actors.clock import ClockActor, ClockLinks
 from actors.conflate import MarketSlot
 from actors.differences import Differences
 from actors.eligibility import Eligibility
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.feed import FeedLinks, MarketFeed
 from actors.gateway import GatewayLinks, OrderGateway
 from actors.lanes import Lanes
@@ -34,7 +34,7 @@ from actors.tie_out_actor import TieOutActor, TieOutActorLinks
 from actors.trader import TraderActor, TraderLinks
 from actors.user_feed import UserFeed, UserFeedLinks
 from actors.window import OrderWindow
-from quietmaker.core.events import Tick
+from quietmaker.core.events import LedgerChanged, Tick
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import SECOND, Instant, Nanos, seconds
@@ -101,7 +101,7 @@ class Trading:
     supervisor: Supervisor
     traders: Mapping[str, Address[Any]]
     products: Mapping[str, Product]
-    facts: FactQueue
+    ledger: Ledger
     board: Board
     page: StatusPage
     kill: KillSwitch
@@ -173,7 +173,7 @@ class _Composer:
         )
         self._to: dict[str, Address[Any]] = {n: Address[Any](n, self._dead) for n in fixed}
         self._window = OrderWindow(self._to[tree.GATEWAY])
-        self._facts = FactQueue(lambda: self._to[tree.LEDGER].tell(FactsQueued()))
+        self._facts = FactLog(outside.ledger, self._to_writer)
         self._board, self._page, self._kill = Board(), StatusPage(), KillSwitch()
         self._slots = {symbol: self._slot(symbol) for symbol in products}
         self._filtering = Filtering(
@@ -224,7 +224,7 @@ class _Composer:
             supervisor=supervisor,
             traders=self._traders,
             products=self._products,
-            facts=self._facts,
+            ledger=self._outside.ledger,
             board=self._board,
             page=self._page,
             kill=self._kill,
@@ -244,6 +244,14 @@ class _Composer:
             if address.bound and address.depth < BEHIND:
                 address.tell(tick)
 
+    def _to_writer(self) -> None:
+        self._to[tree.LEDGER].tell(FactsQueued())
+
+    def _tell_traders(self, news: LedgerChanged) -> None:
+        for address in self._traders.values():
+            if address.bound:
+                address.tell(news)
+
     def _if_there(self, name: str) -> Callable[[Any], bool]:
         """Return a way to an actor that may be away just now; no dead letter is made of it."""
         address = self._to[name]
@@ -256,6 +264,9 @@ class _Composer:
             ledger=self._outside.ledger,
             facts=self._facts,
             reconciler=self._to[tree.RECONCILER],
+            traders=self._tell_traders,
+            again=self._to_writer,
+            clock=self._outside.clock,
             metrics=self._outside.metrics,
         )
         return LedgerWriter.start(around, links)

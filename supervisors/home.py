@@ -71,9 +71,9 @@ class Home:
         return self.root / "database"
 
     @property
-    def spool(self) -> Path:
-        """Return the folder of facts that wait for the database."""
-        return self.root / "spool"
+    def journal(self) -> Path:
+        """Return the folder of the journal, which the database is fed from."""
+        return self.root / "journal"
 
     @property
     def logs(self) -> Path:

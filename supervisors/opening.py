@@ -102,7 +102,7 @@ def _on(chosen: Chosen, endpoints: Endpoints, key: ApiKey) -> Opened:
     connection = _connect(chosen, endpoints, key)
     try:
         products = _traded(chosen, connection.offered)
-        books = open_books(chosen.settings, chosen.home, connection.offered)
+        books = open_books(chosen.settings, chosen.home, connection.offered, clock=chosen.clock)
     except BaseException:
         connection.close()
         raise
@@ -122,7 +122,7 @@ def _on_our_own(chosen: Chosen) -> Opened:
     for statement in info.inferred.values():
         chosen.tell(f"note: {statement}")
     products = _traded(chosen, info.products)
-    books = open_books(chosen.settings, chosen.home, info.products)
+    books = open_books(chosen.settings, chosen.home, info.products, clock=chosen.clock)
     server: PaperServer | None = None
     try:
         run = _begin_run(chosen, books, info.products)

@@ -27,7 +27,7 @@ from quietmaker.telemetry.management import Check, ManagementServer
 from quietmaker.telemetry.metrics import Metrics, ProcessState
 from supervisors import build
 from supervisors.clock import SystemClock
-from supervisors.closing import cancel_all, settle, write
+from supervisors.closing import cancel_all, settle, store
 from supervisors.composition import Outside, Trading, compose
 from supervisors.home import Instance
 from supervisors.opening import Chosen, Opened, open_run
@@ -239,20 +239,17 @@ class Process:
         opened = self.opened
         ledger = opened.books.ledger
         try:
-            self._drain()
-            write(ledger, settle(opened.link.exchange, ledger, self.trading.products))
+            ledger.write(settle(opened.link.exchange, ledger, self.trading.products))
             if tie_out:
+                store(ledger)
                 self._tie_out(TIE_OUT_WITHIN)
-            self._drain()
+            store(ledger)
             ledger.end_run(opened.run, at=self.clock.now(), reason=reason)
         except LedgerError as error:
-            self._log.error(Event.LEDGER_UNAVAILABLE, f"the books are not up to date: {error}")
-
-    def _drain(self) -> None:
-        facts = self.trading.facts
-        while batch := facts.batch(1_000):
-            write(self.opened.books.ledger, batch)
-            facts.stored(len(batch))
+            self._log.error(
+                Event.LEDGER_UNAVAILABLE,
+                f"the books are not up to date; the next start brings in what the journal keeps: {error}",
+            )
 
     def _tie_out(self, within: float) -> None:
         """Compare books and account once more, in a thread that cannot hold up the exit."""
@@ -300,7 +297,7 @@ class Process:
         views = trading.board.views()
         missing = [s for s in trading.products if s not in views or not views[s].recovered]
         fresh = [view for view in views.values() if view.bid is not None]
-        kill = trading.kill
+        kill, standing = trading.kill, trading.ledger.standing()
         return {
             "process": Check(self._state is ProcessState.RUNNING, self._state.value),
             "recovered": Check(not missing, f"waiting: {', '.join(missing)}" if missing else ""),
@@ -308,7 +305,9 @@ class Process:
             "actors": Check(not trading.supervisor.down, ", ".join(trading.supervisor.down)),
             "entries": Check(not kill.is_set, kill.reason),
             "filter": Check(trading.eligibility.known, trading.eligibility.failing),
-            "ledger": Check(len(trading.facts) < 1_000, f"{len(trading.facts)} facts wait"),
+            "ledger": Check(
+                not standing.trouble, standing.trouble or f"{standing.backlog} records wait"
+            ),
         }
 
     def _facts_of_process(self) -> Mapping[str, Any]:
@@ -327,7 +326,7 @@ class Process:
             "exchange": self.opened.link.endpoints.rest,
             "kill_switch": trading.kill.reason,
             "checks": {n: {"ok": c.ok, "detail": c.detail} for n, c in self._checks().items()},
-            "facts_waiting": len(trading.facts),
+            "records_waiting": trading.ledger.standing().backlog,
             "tie_out": trading.tie_out.page(),
             "filter": trading.eligibility.document(self.clock.now()),
             "inboxes": trading.supervisor.depths(),

@@ -16,6 +16,7 @@ class Gate(Name):
     HALTED = "halted"
     PAUSED = "paused"
     WARMING_UP = "warming_up"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
     PRODUCT_NOT_TRADABLE = "product_not_tradable"
     EXCLUDED = "excluded"
     SIDE_OFF = "side_off"

@@ -109,6 +109,17 @@ class EligibilityChanged:
     size_share: Rate
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerChanged:
+    """Whether the books take what happens: `trouble` says why they do not, empty when they do.
+
+    Entries wait for better times; exits are recorded as long as there is any way to.
+    """
+
+    now: Instant
+    trouble: str
+
+
 class Mode(Name):
     """What the operator, or a breaker, lets this symbol do."""
 
@@ -182,6 +193,7 @@ TraderEvent: TypeAlias = (
     | FundsChanged
     | ParamsChanged
     | EligibilityChanged
+    | LedgerChanged
     | ModeChanged
     | ExposureChanged
     | OrderMoved

@@ -87,6 +87,8 @@ def standing(state: State) -> Gate | None:
         return Gate.PAUSED if state.mode is Mode.PAUSE else Gate.HALTED
     if not state.recovered or not state.verdict_known or not (state.seen or state.stale):
         return Gate.WARMING_UP
+    if state.ledger:
+        return Gate.LEDGER_UNAVAILABLE
     if state.product.untradable:
         return Gate.PRODUCT_NOT_TRADABLE
     if state.excluded is not None and _EXCLUDED not in state.off:
@@ -156,6 +158,8 @@ def explain(state: State, gate: Gate, *, bid: int, ask: int, limit: str) -> str:
             count, _, _ = state.candles.window(state.now)
             need = state.params.gates.min_candles
             return f"{count} of {WINDOW} closed candles, {need} needed (gates.min_candles)"
+        case Gate.LEDGER_UNAVAILABLE:
+            return state.ledger
         case Gate.EXCLUDED:
             return f"rule {state.excluded}"
         case Gate.PRODUCT_NOT_TRADABLE:

@@ -12,6 +12,7 @@ from quietmaker.core.events import (
     ExposureChanged,
     FeesChanged,
     FundsChanged,
+    LedgerChanged,
     ModeChanged,
     ParamsChanged,
     ProductChanged,
@@ -28,6 +29,7 @@ def learn(
     | FundsChanged
     | ParamsChanged
     | EligibilityChanged
+    | LedgerChanged
     | ModeChanged
     | ExposureChanged,
     state: State,
@@ -57,6 +59,8 @@ def learn(
         case EligibilityChanged(rule=rule, size_share=share):
             state.verdict_known, state.excluded = True, rule
             state.resize(share)
+        case LedgerChanged(trouble=trouble):
+            state.ledger = trouble
         case ModeChanged(mode=mode):
             state.mode = mode
         case ExposureChanged(others=others):

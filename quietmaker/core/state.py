@@ -64,6 +64,7 @@ class State:
         verdict_known: whether the symbol filter has spoken; until then there are no entries.
         excluded: the rule that excludes the symbol, None when eligible.
         size_share: the share of its size that an entry has.
+        ledger: why entries cannot be recorded, empty when they can.
         funds: what entries may spend in tick-lots, moved by our own fills; None is unknown.
         inventory: lots that entries may sell, likewise.
         others: what other symbols use of the account's exposure, in tick-lots.
@@ -88,6 +89,7 @@ class State:
         "id_prefix",
         "inventory",
         "last_fill",
+        "ledger",
         "limits",
         "lost_today",
         "mode",
@@ -124,6 +126,7 @@ class State:
         self.mode = Mode.RUN
         self.verdict_known = False
         self.excluded: str | None = None
+        self.ledger = ""
         self.funds: int | None = None
         self.inventory: Lots | None = None
         self.others = 0

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.core.commands import Alert, HoldChanged, RoundTrip
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
-from quietmaker.core.orders import Fill, OrderState
+from quietmaker.core.orders import Fill, Intent, OrderState
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError
 from quietmaker.ledger import sql
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, insert, rows, savepoint
 from quietmaker.ledger.rows import (
+    INTENT_COLUMNS,
     alert_row,
     event_row,
     fill_row,
@@ -33,15 +34,32 @@ from quietmaker.ports import FillMarked, LedgerFact, OrderFact
 QUERIES: Final = sql.load("ledger.sql")
 CONTRADICTION: Final = "the books hold another fact under the same identity"
 
-Entry: TypeAlias = tuple[LedgerFact, Row]
+INTENTS: Final = "intents"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A fact as it is stored: its kind, a key of `KINDS`, and the columns of its row."""
+
+    kind: str
+    row: Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A fact that the books refuse, and why."""
+    """What the books refuse, as text, and why."""
 
-    fact: LedgerFact
+    kind: str
+    fact: str
     error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the journal holds under a number; None was taken back."""
+
+    seq: int
+    content: Entry | Refusal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,42 +67,51 @@ class _Kind:
     """How one kind of fact is stored.
 
     Attributes:
-        name: prefix of its queries.
+        of: what it is the row of.
         key: the columns that identify a row; empty where repetition is all that can happen.
+        order: the column with the client id of the order that it may settle, None where there is none.
+        told: how many columns its `_stored` query returns, where it returns not all of them.
     """
 
-    name: str
+    of: type[LedgerFact | Intent]
     key: tuple[int, ...]
+    order: int | None = None
+    told: int | None = None
 
 
-_KINDS: Final[Mapping[type, _Kind]] = {
-    OrderFact: _Kind(name="events", key=()),
-    Fill: _Kind(name="fills", key=(0,)),
-    FillMarked: _Kind(name="marks", key=(0, 1)),
-    RoundTrip: _Kind(name="trips", key=(0, 5)),
-    HoldChanged: _Kind(name="holds", key=()),
-    Alert: _Kind(name="alerts", key=()),
-    DifferenceNoted: _Kind(name="differences", key=()),
-    CashMoved: _Kind(name="cash", key=(0,)),
-    BalanceSeen: _Kind(name="balances", key=()),
-    TieOutDone: _Kind(name="tie_outs", key=()),
+KINDS: Final[Mapping[str, _Kind]] = {
+    INTENTS: _Kind(of=Intent, key=(0,), told=INTENT_COLUMNS),
+    "events": _Kind(of=OrderFact, key=(), order=0),
+    "fills": _Kind(of=Fill, key=(0,), order=1),
+    "marks": _Kind(of=FillMarked, key=(0, 1)),
+    "trips": _Kind(of=RoundTrip, key=(0, 5)),
+    "holds": _Kind(of=HoldChanged, key=()),
+    "alerts": _Kind(of=Alert, key=()),
+    "differences": _Kind(of=DifferenceNoted, key=()),
+    "cash": _Kind(of=CashMoved, key=(0,)),
+    "balances": _Kind(of=BalanceSeen, key=()),
+    "tie_outs": _Kind(of=TieOutDone, key=()),
 }
+"""Every kind by the prefix of its queries, in the order in which a batch is stored."""
+
+_NAMES: Final = {kind.of: name for name, kind in KINDS.items()}
 
 
 def convert(
-    facts: Sequence[LedgerFact], products: Mapping[str, Product]
+    facts: Iterable[LedgerFact], products: Mapping[str, Product]
 ) -> tuple[list[Entry], list[Refusal]]:
-    """Return the facts with their rows, and those that have no row."""
+    """Return the facts as they are stored, and those that have no row."""
     entries: list[Entry] = []
     refused: list[Refusal] = []
     for fact in facts:
+        kind = _NAMES[type(fact)]
         try:
             row = _row(fact, products)
             if any(isinstance(value, str) and text(value) != value for value in row):
                 raise LedgerError("an id holds characters that no text column can hold")
-            entries.append((fact, row))
+            entries.append(Entry(kind=kind, row=row))
         except LedgerError as error:
-            refused.append(Refusal(fact=fact, error=str(error)))
+            refused.append(Refusal(kind=kind, fact=text(repr(fact)), error=text(str(error))))
     return entries, refused
 
 
@@ -120,17 +147,17 @@ def store(cursor: Cursor, entries: Sequence[Entry]) -> list[Refusal]:
     """
     refused: list[Refusal] = []
     touched: set[str] = set()
-    for type_, kind in _KINDS.items():
-        mine = [entry for entry in entries if isinstance(entry[0], type_)]
+    for name, kind in KINDS.items():
+        mine = [entry.row for entry in entries if entry.kind == name]
         if not mine:
             continue
-        stored = insert(cursor, QUERIES[f"{kind.name}_insert"], [row for _, row in mine])
-        if type_ is OrderFact:
+        stored = insert(cursor, QUERIES[f"{name}_insert"], mine)
+        if name == "events":
             _advance(cursor, stored)
-        if type_ in {OrderFact, Fill}:
-            touched.update(fact.client_id for fact, _ in mine if isinstance(fact, OrderFact | Fill))
+        if kind.order is not None:
+            touched.update(row[kind.order] for row in mine)
         if kind.key and len(stored) < len(mine):
-            refused.extend(_contradictions(cursor, kind, mine))
+            refused.extend(_contradictions(cursor, name, kind, mine))
     if touched:
         cursor.execute(QUERIES["states_settle"], {"ids": list(touched)})
         cursor.execute(QUERIES["states_unsettle"], {"ids": list(touched)})
@@ -145,30 +172,31 @@ def store_one_by_one(cursor: Cursor, entries: Sequence[Entry]) -> list[Refusal]:
             with savepoint(cursor):
                 refused.extend(store(cursor, [entry]))
         except CONSTRAINT_ERRORS as error:
-            refused.append(Refusal(fact=entry[0], error=str(error).strip()))
+            refused.append(_refusal(entry.kind, entry.row, str(error).strip()))
     return refused
 
 
 def set_aside(cursor: Cursor, refused: Sequence[Refusal]) -> None:
     """Keep refused facts as evidence."""
     for refusal in refused:
-        values = {
-            "kind": type(refusal.fact).__name__,
-            "fact": text(repr(refusal.fact)),
-            "error": text(refusal.error),
-        }
+        values = {"kind": refusal.kind, "fact": refusal.fact, "error": refusal.error}
         cursor.execute(QUERIES["refused_insert"], values)
 
 
-def _contradictions(cursor: Cursor, kind: _Kind, entries: Sequence[Entry]) -> list[Refusal]:
+def _contradictions(cursor: Cursor, name: str, kind: _Kind, mine: Sequence[Row]) -> list[Refusal]:
     def key(row: Row) -> Row:
         return tuple(row[column] for column in kind.key)
 
-    ids = list({row[0] for _, row in entries})
-    stored = {key(row): row for row in rows(cursor, QUERIES[f"{kind.name}_stored"], ids=ids)}
+    ids = list({row[0] for row in mine})
+    stored = {key(row): row for row in rows(cursor, QUERIES[f"{name}_stored"], ids=ids)}
     return [
-        Refusal(fact=fact, error=CONTRADICTION) for fact, row in entries if stored[key(row)] != row
+        _refusal(name, row, CONTRADICTION) for row in mine if stored[key(row)] != row[: kind.told]
     ]
+
+
+def _refusal(kind: str, row: Row, error: str) -> Refusal:
+    fact = f"{kind} ({', '.join(str(value) for value in row)})"
+    return Refusal(kind=kind, fact=text(fact), error=text(error))
 
 
 def _advance(cursor: Cursor, events: Sequence[Row]) -> None:

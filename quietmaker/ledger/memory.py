@@ -17,19 +17,28 @@ from quietmaker.core.orders import (
     Intent,
     OrderState,
     Purpose,
-    TimeInForce,
     Working,
 )
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Lots, Nanos, Side
-from quietmaker.errors import FactsRefused, LedgerError, LedgerUnavailable, WrongLedgerMode
+from quietmaker.errors import LedgerError, LedgerUnavailable, WrongLedgerMode
 from quietmaker.ledger.books import StoredFill, rebuild
+from quietmaker.ledger.flaws import intent_flaw
 from quietmaker.ledger.memory_tie_out import MemoryTieOutBooks, TieOutMemory
 from quietmaker.ledger.standing import Standing, at_recovery, fold
-from quietmaker.ports import FillMarked, LedgerFact, OrderFact, SymbolBooks
+from quietmaker.ports import (
+    Applied,
+    BooksAsOf,
+    FillMarked,
+    LedgerFact,
+    LedgerStanding,
+    OrderFact,
+    SymbolBooks,
+)
 
 _AT_FILL: Final = Nanos(0)
 _UNKNOWN_ORDER: Final = "no intent was written for its order"
+_AWAY: Final = "the ledger was made unavailable"
 _CONTRADICTION: Final = "the books hold another fact under the same identity"
 
 
@@ -49,7 +58,8 @@ class MemoryLedger:
     """Implements `quietmaker.ports.Ledger`. Thread-safe.
 
     Attributes:
-        available: set it to False and every call raises LedgerUnavailable, as if the database were away.
+        available: set it to False and the database is away: what is written waits, entries are refused.
+        waiting: facts that were written and not applied yet, in order.
         runs, intents, fills, round_trips: what is stored, by its identity.
         events, holds, alerts, refused: what is stored, in the order in which it was told.
         tie_out: what tie-outs told.
@@ -68,9 +78,13 @@ class MemoryLedger:
         self.alerts: list[Alert] = []
         self.refused: list[LedgerFact] = []
         self.tie_out = TieOutMemory()
+        self.waiting: list[LedgerFact] = []
         self._mode = mode
         self._standings: dict[str, Standing] = {}
         self._seen: set[OrderFact | Alert | tuple[str, Side, Instant]] = set()
+        self._last = 0
+        self._told: list[str] = []
+        self._closed = False
         self._mutex = threading.RLock()
 
     def begin_run(self, *, mode: str, config_sha: str, version: str, at: Instant) -> int:
@@ -115,11 +129,12 @@ class MemoryLedger:
         """Store an intent.
 
         Raises:
-            LedgerUnavailable: if `available` is off.
+            LedgerUnavailable: if it is an entry and `available` is off, or the ledger is closed.
             LedgerError: if it contradicts the books.
         """
         with self._mutex:
-            self._check_available()
+            if self._closed or intent.purpose is Purpose.ENTRY:
+                self._check_available()
             if not self.runs:
                 raise LedgerError("no run is open; begin_run comes before the first intent")
             stored = self.intents.setdefault(intent.client_id, intent)
@@ -131,29 +146,54 @@ class MemoryLedger:
                     f"client id {intent.client_id}: {_CONTRADICTION}; ids are used once"
                 )
             if intent.client_id not in self._standings:
+                self._last += 1
                 self._standings[intent.client_id] = Standing(
                     state=OrderState.PENDING, order_id=None, sent_at=intent.decided_at, final=None
                 )
 
-    def write(self, facts: Iterable[LedgerFact]) -> None:
-        """Store facts, each once.
+    def write(self, facts: Iterable[LedgerFact]) -> int:
+        """Take facts in order.
+
+        Raises:
+            LedgerUnavailable: if the ledger is closed.
+        """
+        with self._mutex:
+            if self._closed:
+                self._check_available()
+            before = len(self.waiting)
+            self.waiting.extend(facts)
+            self._last += len(self.waiting) - before
+            return self._last
+
+    def apply(self) -> Applied:
+        """Store what waits, each fact once.
 
         Raises:
             LedgerUnavailable: if `available` is off; nothing was stored.
-            FactsRefused: if some contradict the books; the others were stored.
         """
         with self._mutex:
             self._check_available()
-            refused = [(fact, flaw) for fact in facts if (flaw := self._store(fact))]
-            self.refused.extend(fact for fact, _ in refused)
-            if refused:
-                raise FactsRefused(f"{len(refused)} facts refused: {refused[:3]}")
+            self._apply()
+            told, self._told = tuple(self._told), []
+            return Applied(left=0, refused=told)
 
-    def books(self, symbols: Mapping[str, Product]) -> Mapping[str, SymbolBooks]:
-        """Return the state of each symbol."""
+    def standing(self) -> LedgerStanding:
+        """Return how it stands; facts in memory have no age."""
+        trouble = "" if self.available else _AWAY
+        return LedgerStanding(trouble=trouble, backlog=len(self.waiting), oldest=None)
+
+    def books(self, symbols: Mapping[str, Product]) -> BooksAsOf:
+        """Return the state of each symbol.
+
+        Raises:
+            LedgerUnavailable: if `available` is off.
+        """
         with self._mutex:
             self._check_available()
-            return {symbol: self._books(symbol) for symbol in symbols}
+            self._apply()
+            return BooksAsOf(
+                upto=self._last, symbols={symbol: self._books(symbol) for symbol in symbols}
+            )
 
     def tie_out_books(self, products: Mapping[str, Product]) -> MemoryTieOutBooks:
         """Return the books as a tie-out reads them."""
@@ -168,32 +208,24 @@ class MemoryLedger:
 
     def close(self) -> None:
         """Close for good. Idempotent."""
-        self.available = False
+        self.available, self._closed = False, True
+
+    def _apply(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for fact in waiting:
+            if flaw := self._store(fact):
+                self.refused.append(fact)
+                self._told.append(f"{fact}: {flaw}")
 
     def _check_available(self) -> None:
         if not self.available:
-            raise LedgerUnavailable("the ledger was made unavailable")
+            raise LedgerUnavailable(_AWAY)
 
     def _flaw(self, intent: Intent) -> str:
-        """Return what the constraints of the database would refuse, or nothing."""
-        entry = intent.purpose is Purpose.ENTRY
-        gtd, ioc = (intent.time_in_force is t for t in (TimeInForce.GTD, TimeInForce.IOC))
-        flaws = (
-            (intent.price <= 0 or intent.size <= 0, "price and size must be positive"),
-            (
-                not (intent.client_id and intent.strategy_tag),
-                "id and strategy tag must not be empty",
-            ),
-            (gtd is (intent.expire_at is None), "a GTD order, and only that, expires"),
-            (ioc and intent.post_only, "an IOC order cannot be post-only"),
-            (entry is not (intent.exit_reason is None), "an exit, and only an exit, has a reason"),
-            (
-                entry and intent.passive_order_id != intent.client_id,
-                "an entry is its own passive order",
-            ),
-            (intent.passive_order_id not in self.intents, "its passive order was never written"),
-        )
-        return next((flaw for found, flaw in flaws if found), "")
+        """Return what the database would refuse, or nothing."""
+        flaw = intent_flaw(intent)
+        unknown = intent.passive_order_id not in self.intents
+        return flaw or ("its passive order was never written" if unknown else "")
 
     def _store(self, fact: LedgerFact) -> str:
         """Store a fact and return nothing, or return why it is refused."""

@@ -1,49 +1,46 @@
-"""The ledger on PostgreSQL.
+"""The books in PostgreSQL: what the journal brings goes in, one transaction a batch; what stands comes out.
 
-Three connections, so that the order path waits for nothing else: one for intents (each a single statement
-that commits by itself, concurrent ones together), one for facts (one transaction per call), one for reading
-(one consistent snapshot per call).
+Nobody on the order path waits for this. Two connections: one for writing, one for reading (one consistent
+snapshot per call).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
+from uuid import UUID
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from quietmaker.core.commands import HoldChanged
-from quietmaker.core.orders import ExitReason, Intent, Working
+from quietmaker.core.orders import ExitReason, Working
 from quietmaker.core.product import OffGridError, Product
 from quietmaker.core.units import NEVER, Instant, Side
-from quietmaker.errors import FactsRefused, LedgerError, WrongLedgerMode
+from quietmaker.errors import LedgerError, WrongLedgerMode
 from quietmaker.ledger import migrate, sql
 from quietmaker.ledger.books import StoredFill, rebuild
-from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, Session, UrlSource, insert, rows
+from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, Session, UrlSource, rows
 from quietmaker.ledger.facts import (
-    CONTRADICTION,
     QUERIES,
+    Entry,
+    Record,
     Refusal,
-    convert,
     set_aside,
     store,
     store_one_by_one,
 )
-from quietmaker.ledger.group_commit import GroupCommit
 from quietmaker.ledger.rows import (
     exit_reason,
-    intent_row,
     off_grid,
-    product_of,
     stored_fill_from,
     text,
     working_from,
 )
-from quietmaker.ports import LedgerFact, SymbolBooks
+from quietmaker.ports import SymbolBooks
 
 T = TypeVar("T")
+Applied: TypeAlias = tuple[list[Entry], list[Refusal]]
 
 _BOOKS: Final = sql.load("books.sql")
 _PAGE: Final = 500
@@ -53,30 +50,24 @@ _HOLDS_BETWEEN_PRUNES: Final = 1_000
 
 
 class PostgresLedger:
-    """Implements `quietmaker.ports.Ledger`. Thread-safe."""
+    """The database behind `JournaledLedger`. Thread-safe."""
 
-    def __init__(self, url: UrlSource, *, products: Mapping[str, Product]) -> None:
+    def __init__(self, url: UrlSource) -> None:
         """Migrate the database up and be ready.
 
         Args:
             url: tells where the database is, asked again for every new connection;
                 `EmbeddedPostgres.start` is one, and revives a server that died.
-            products: by symbol, read at every use: facts must be written before the mapping changes.
 
         Raises:
             LedgerUnavailable: if the database cannot be reached.
             LedgerTooNew: if a newer version of the program migrated it.
         """
         migrate.upgrade(url())
-        self._products = products
-        self._run: int | None = None
-        self._config_sha = ""
         self._holds_written = 0
         self._holds_mutex = threading.Lock()
-        self._intents = Session(url, autocommit=True)
         self._facts = Session(url)
         self._reading = Session(url, snapshot=True)
-        self._commits: GroupCommit[Row] = GroupCommit(self._store_intents)
 
     # --- runs ---------------------------------------------------------------------------------------
 
@@ -101,21 +92,7 @@ class PostgresLedger:
             ((run,),) = rows(cursor, QUERIES["run_begin"], **values)
             return int(run)
 
-        self._run = _refused_as_error(lambda: self._facts.run(work))
-        self._config_sha = config_sha
-        return self._run
-
-    def resume_run(self, run: int) -> None:
-        """Go on with an open run, in a new ledger object: a restart of the ledger is no new run.
-
-        Raises:
-            LedgerError: if there is no such run, or it has ended.
-            LedgerUnavailable: if the database cannot be reached.
-        """
-        found = self._facts.run(lambda cursor: rows(cursor, QUERIES["run_resume"], run=run))
-        if not found:
-            raise LedgerError(f"run {run} is not open; begin a run instead")
-        self._run, self._config_sha = run, found[0][0]
+        return _refused_as_error(lambda: self._facts.run(work))
 
     def end_run(self, run: int, *, at: Instant, reason: str) -> None:
         """Close a run; one that has ended stays as it ended.
@@ -129,48 +106,81 @@ class PostgresLedger:
 
     # --- writing ------------------------------------------------------------------------------------
 
-    def write_intent(self, intent: Intent) -> None:
-        """Return once the intent is durable. The same intent again is fine; another one is not.
+    def ledger_id(self) -> UUID | None:
+        """Return what tells these books from all others, None before their first run.
 
         Raises:
-            LedgerUnavailable: if it cannot be made durable; the order must not be sent.
-            LedgerError: if it contradicts the books; the order must not be sent.
+            LedgerUnavailable: if the database cannot be reached.
         """
-        self._commits.submit(intent_row(intent, product_of(self._products, intent.symbol)))
+        found = self._facts.run(lambda cursor: rows(cursor, QUERIES["meta_ledger"]))
+        return UUID(found[0][0]) if found else None
 
-    def write(self, facts: Iterable[LedgerFact]) -> None:
-        """Store facts in one transaction, each once.
+    def applied(self, journal: UUID) -> int:
+        """Return the number of the last record of a journal that these books hold, 0 for none.
 
         Raises:
-            LedgerUnavailable: if the database is away; nothing was stored, the caller keeps the facts.
-            FactsRefused: if some contradict the books; those are set aside as evidence, the others stored.
+            LedgerUnavailable: if the database cannot be reached.
         """
-        entries, unconvertible = convert(list(facts), self._products)
 
-        def together(cursor: Cursor) -> list[Refusal]:
-            refused = unconvertible + store(cursor, entries)
-            set_aside(cursor, refused)
-            return refused
+        def work(cursor: Cursor) -> list[Row]:
+            cursor.execute(QUERIES["journal_begin"], {"journal": str(journal)})
+            return rows(cursor, QUERIES["journal_position"], journal=str(journal))
 
-        def apart(cursor: Cursor) -> list[Refusal]:
-            refused = unconvertible + store_one_by_one(cursor, entries)
+        ((seq,),) = self._facts.run(work)
+        return int(seq)
+
+    def apply(self, journal: UUID, records: Sequence[Record]) -> list[Refusal]:
+        """Store the records that are not stored yet, and how far that is, in one transaction.
+
+        What contradicts the books is set aside as evidence and returned; it stops nothing.
+
+        Args:
+            journal: that they come from; `applied` was asked for it before.
+            records: in order.
+
+        Raises:
+            LedgerUnavailable: if the database is away; nothing was stored, or all of it.
+        """
+
+        def work(cursor: Cursor, store: Callable[[Cursor, list[Entry]], list[Refusal]]) -> Applied:
+            ((applied,),) = rows(cursor, QUERIES["journal_lock"], journal=str(journal))
+            fresh = [record.content for record in records if record.seq > applied]
+            entries = [content for content in fresh if isinstance(content, Entry)]
+            refused = [content for content in fresh if isinstance(content, Refusal)]
+            refused += store(cursor, entries)
             set_aside(cursor, refused)
-            return refused
+            if fresh:
+                values = {"journal": str(journal), "seq": records[-1].seq}
+                cursor.execute(QUERIES["journal_advance"], values)
+            return entries, refused
 
         try:
-            refused = self._facts.run(together)
+            entries, refused = self._facts.run(lambda cursor: work(cursor, store))
         except CONSTRAINT_ERRORS:
-            refused = self._facts.run(apart)
-        self._prune_holds([fact for fact, _ in entries if isinstance(fact, HoldChanged)])
-        if refused:
-            listed = "; ".join(f"{r.fact}: {r.error}" for r in refused[:3])
-            raise FactsRefused(
-                f"{len(refused)} facts refused and set aside in refused_facts: {listed}"
-            )
+            entries, refused = self._facts.run(lambda cursor: work(cursor, store_one_by_one))
+        self._prune_holds(sum(entry.kind == "holds" for entry in entries))
+        return refused
+
+    def has_intent(self, client_id: str) -> bool:
+        """Return whether the books hold an intent.
+
+        Raises:
+            LedgerUnavailable: if the database cannot be reached.
+        """
+        query = QUERIES["intents_stored"]
+        return bool(self._reading.run(lambda cursor: rows(cursor, query, ids=[client_id])))
+
+    def check(self) -> None:
+        """Return if the database can be written to now.
+
+        Raises:
+            LedgerUnavailable: if it cannot.
+        """
+        self._facts.run(lambda cursor: rows(cursor, QUERIES["meta_mode"]))
 
     def close(self) -> None:
         """Close the connections. Idempotent."""
-        for session in (self._intents, self._facts, self._reading):
+        for session in (self._facts, self._reading):
             session.close()
 
     # --- reading ------------------------------------------------------------------------------------
@@ -199,21 +209,9 @@ class PostgresLedger:
 
     # --- parts --------------------------------------------------------------------------------------
 
-    def _store_intents(self, batch: Sequence[Row]) -> None:
-        if self._run is None:
-            raise LedgerError("no run is open; begin_run comes before the first intent")
-        values = [(row[0], self._run, *row[1:], self._config_sha) for row in batch]
-
-        def work(cursor: Cursor) -> None:
-            stored = insert(cursor, QUERIES["intents_insert"], values)
-            if len(stored) < len(values):
-                _refuse_other_intents(cursor, batch)
-
-        _refused_as_error(lambda: self._intents.run(work))
-
-    def _prune_holds(self, holds: Sequence[HoldChanged]) -> None:
+    def _prune_holds(self, written: int) -> None:
         with self._holds_mutex:
-            self._holds_written += len(holds)
+            self._holds_written += written
             if self._holds_written < _HOLDS_BETWEEN_PRUNES:
                 return
             self._holds_written = 0
@@ -226,14 +224,6 @@ def _refused_as_error(work: Callable[[], T]) -> T:
         return work()
     except CONSTRAINT_ERRORS as error:
         raise LedgerError(f"the books refuse it: {error}".strip()) from error
-
-
-def _refuse_other_intents(cursor: Cursor, batch: Sequence[Row]) -> None:
-    stored = rows(cursor, QUERIES["intents_stored"], ids=[row[0] for row in batch])
-    known = {row[0]: row for row in stored}
-    for row in batch:
-        if known[row[0]] != row:
-            raise LedgerError(f"client id {row[0]}: {CONTRADICTION}; ids are used once")
 
 
 def _read_books(cursor: Cursor, symbols: Mapping[str, Product]) -> dict[str, SymbolBooks]:

@@ -208,7 +208,21 @@ class Families:
             "operation",
         )
         self._write_seconds = {each: seconds.labels(each.value) for each in LedgerOperation}
-        self._outbox = self._gauge("db_outbox_messages", "Facts waiting for the ledger.")
+        self._backlog = self._gauge(
+            "ledger_backlog_records", "Records of the journal that the database does not hold yet."
+        )
+        self._backlog_at = self._gauge(
+            "ledger_backlog_oldest_timestamp_seconds",
+            "When the oldest of them was recorded; 0 when there is none.",
+        )
+        self._ledger_ok = self._gauge(
+            "ledger_available",
+            "Whether entries can be recorded; exits may be able to all the same.",
+        )
+        self._ledger_ok.set(1)
+        self._facts_refused = self._counter(
+            "ledger_facts_refused", "Facts that contradict the books; they were set aside."
+        )
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
         return Counter(PREFIX + name, about, labels, registry=self.registry)

@@ -14,6 +14,7 @@ from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import Fill, Intent
 from quietmaker.core.outcomes import Outcome, outcome_of
 from quietmaker.core.units import SECOND, Instant
+from quietmaker.ports import LedgerStanding
 from quietmaker.telemetry.families import (
     ACTORS,
     DOLLARS,
@@ -220,9 +221,15 @@ class Metrics(Families):
         self._written[operation, ok].inc()
         self._write_seconds[operation].observe(seconds)
 
-    def outbox(self, facts: int) -> None:
-        """Set how many facts wait for the ledger."""
-        self._outbox.set(facts)
+    def ledger_stands(self, standing: LedgerStanding) -> None:
+        """Set whether entries can be recorded, and what waits for the database since when."""
+        self._ledger_ok.set(0 if standing.trouble else 1)
+        self._backlog.set(standing.backlog)
+        self._backlog_at.set(epoch_seconds(standing.oldest) if standing.oldest is not None else 0)
+
+    def fact_refused(self) -> None:
+        """Count a fact that contradicts the books."""
+        self._facts_refused.inc()
 
     # --- exposition ---
 

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.conflate import MarketSlot
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.protocol import MarketMoved
 from quietmaker.core.candles import BUCKET, Candles
 from quietmaker.core.events import DataLost, TouchChanged
 from quietmaker.core.market import StaleReason
 from quietmaker.core.units import Instant, Lots, Ticks
+from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import OrderFact
 from tests.kit.makers import START, candles
 
@@ -175,23 +176,23 @@ def fact(number: int) -> OrderFact:
     )
 
 
-def test_facts_keep_their_order_and_leave_only_when_stored() -> None:
+def test_facts_are_recorded_in_order_and_the_writer_is_woken_once_until_it_looks() -> None:
     wakes: list[int] = []
-    facts = FactQueue(lambda: wakes.append(1))
+    ledger = MemoryLedger()
+    facts = FactLog(ledger, lambda: wakes.append(1))
     assert facts.put(fact(1), fact(2)) == 2
     assert facts.put(fact(3)) == 3
+    assert facts.put() == 3  # nothing new has the number of the last
     assert wakes == [1]
-    assert facts.batch(2) == [fact(1), fact(2)]
-    assert facts.batch(10) == [fact(1), fact(2), fact(3)]  # not stored: still there
-    facts.stored(2)
-    assert facts.batch(10) == [fact(3)]
+    facts.seen()
     facts.put(fact(4))
     assert wakes == [1, 1]
-    assert facts.last == 4
+    assert ledger.waiting == [fact(1), fact(2), fact(3), fact(4)]
 
 
 def test_facts_of_many_threads_are_all_numbered_once() -> None:
-    facts = FactQueue(lambda: None)
+    ledger = MemoryLedger()
+    facts = FactLog(ledger, lambda: None)
     numbers: list[int] = []
     threads = [
         threading.Thread(target=lambda: numbers.extend(facts.put(fact(1)) for _ in range(500)))
@@ -202,7 +203,7 @@ def test_facts_of_many_threads_are_all_numbered_once() -> None:
     for thread in threads:
         thread.join()
     assert sorted(numbers) == list(range(1, 2_001))
-    assert len(facts) == 2_000
+    assert len(ledger.waiting) == 2_000
 
 
 def test_a_touch_inside_the_quiet_box_wakes_nobody_and_is_taken_with_what_comes_next() -> None:

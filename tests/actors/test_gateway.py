@@ -8,7 +8,7 @@ import pytest
 
 from actors.base import Failure
 from actors.budget import ChurnBudget
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.gateway import GatewayLinks, OrderGateway
 from actors.inquiry import NOT_FOUND_AFTER, REPLAY_WITHIN
 from actors.lanes import Inline
@@ -65,7 +65,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.ledger = WatchedLedger(self.exchange)
-        self.facts = FactQueue(lambda: None)
+        self.facts = FactLog(self.ledger, lambda: None)
         self.metrics = make_metrics()
         self.news = Newsroom(self.facts, {SYMBOL: self.trader}, self.clock)
         self.address: Told[GatewayMessage] = Told()
@@ -134,7 +134,7 @@ class Rig:
         return heard
 
     def told_facts(self) -> list[str]:
-        return [fact.what for fact in self.facts.batch(99) if isinstance(fact, OrderFact)]
+        return [fact.what for fact in self.ledger.waiting if isinstance(fact, OrderFact)]
 
 
 def test_an_intent_is_durable_before_its_request_leaves() -> None:
@@ -166,7 +166,7 @@ def test_nothing_is_sent_that_cannot_be_written_and_the_trader_hears_why(
     assert rig.exchange.asked("submit") == []
     assert rig.moves() == [(Move.REJECTED, reason)]
     # The books do not hold the intent, and would refuse a fact on it.
-    assert "c9" not in [f.client_id for f in rig.facts.batch(99) if isinstance(f, OrderFact)]
+    assert "c9" not in [f.client_id for f in rig.ledger.waiting if isinstance(f, OrderFact)]
     assert not rig.failures
 
 
@@ -391,14 +391,14 @@ def test_an_execution_is_told_once_whoever_hears_of_it_first() -> None:
     rig.news.filled(fill)
     assert rig.news.store(fill) is None
     assert len(rig.trader.take()) == 1
-    assert len(rig.facts) == 1
+    assert len(rig.ledger.waiting) == 1
 
 
 def test_an_accepted_order_carries_the_exchanges_id_into_the_ledger() -> None:
     rig = Rig()
     rig.exchange.submits = [Accepted(order_id="E-1")]
     rig.send("c1")
-    last = rig.facts.batch(99)[-1]
+    last = rig.ledger.waiting[-1]
     assert isinstance(last, OrderFact)
     assert (last.what, last.order_id) == ("accepted", "E-1")
 

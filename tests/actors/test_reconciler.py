@@ -8,7 +8,7 @@ from typing import Any
 
 from actors.account import Accounts
 from actors.board import Board
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.ledger_writer import LedgerWriter, WriterLinks
 from actors.news import Newsroom
 from actors.protocol import (
@@ -60,7 +60,7 @@ class Rig:
         self.ledger.begin_run(mode="paper", config_sha="c0ffee", version="test", at=START)
         products = {SYMBOL: make_product()}
         self.board = Board()
-        self.facts = FactQueue(lambda: self.to_ledger.tell(FactsQueued()))
+        self.facts = FactLog(self.ledger, lambda: self.to_ledger.tell(FactsQueued()))
         self.news = Newsroom(self.facts, {SYMBOL: self.trader}, self.clock)
         self.writer = LedgerWriter(
             around("ledger", self.clock),
@@ -68,6 +68,9 @@ class Rig:
                 ledger=self.ledger,
                 facts=self.facts,
                 reconciler=self.to_reconciler,
+                traders=self.trader.tell,
+                again=lambda: self.to_ledger.tell(FactsQueued()),
+                clock=self.clock,
                 metrics=make_metrics(),
             ),
         )
@@ -204,7 +207,7 @@ def test_a_request_that_never_arrived_fails_once_it_is_old_enough() -> None:
     told = rig.recovered()
     assert told is not None
     assert told.recovered.orders == ()
-    assert rig.ledger.books({SYMBOL: make_product()})[SYMBOL].orders == ()
+    assert rig.ledger.books({SYMBOL: make_product()}).symbols[SYMBOL].orders == ()
 
 
 def test_no_symbol_waits_for_what_cannot_be_known_of_another_yet() -> None:

@@ -11,7 +11,7 @@ import pytest
 from actors.account import Accounts
 from actors.board import Board, SymbolView
 from actors.clock import ClockActor, ClockLinks
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.ledger_writer import LedgerWriter, WriterLinks
 from actors.news import Newsroom
 from actors.protocol import (
@@ -32,6 +32,7 @@ from quietmaker.core.commands import Alert, AlertKind
 from quietmaker.core.events import (
     FeesChanged,
     FundsChanged,
+    LedgerChanged,
     OrderFilled,
     OrderMoved,
     ProductChanged,
@@ -44,7 +45,6 @@ from quietmaker.core.units import SECOND, ZERO, Instant, Lots, Nanos, Side, rate
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import (
     Balance,
-    LedgerFact,
     OrderFact,
     UserFill,
     UserOrder,
@@ -73,11 +73,28 @@ def alert(number: int) -> Alert:
     )
 
 
-def writer(ledger: MemoryLedger, clock: HandClock) -> tuple[LedgerWriter, FactQueue]:
-    facts = FactQueue(lambda: None)
-    reconciler: Told[ReconcilerMessage] = Told()
-    links = WriterLinks(ledger=ledger, facts=facts, reconciler=reconciler, metrics=make_metrics())
-    return LedgerWriter(around("ledger", clock), links), facts
+def writer(ledger: MemoryLedger, clock: HandClock) -> tuple[LedgerWriter, FactLog]:
+    facts = FactLog(ledger, lambda: None)
+    return LedgerWriter(around("ledger", clock), links(ledger, facts, clock)), facts
+
+
+def links(
+    ledger: MemoryLedger,
+    facts: FactLog,
+    clock: HandClock,
+    *,
+    reconciler: Told[ReconcilerMessage] | None = None,
+    traders: Told[LedgerChanged] | None = None,
+) -> WriterLinks:
+    return WriterLinks(
+        ledger=ledger,
+        facts=facts,
+        reconciler=reconciler or Told(),
+        traders=(traders or Told()).tell,
+        again=lambda: None,
+        clock=clock,
+        metrics=make_metrics(),
+    )
 
 
 def test_facts_wait_in_order_while_the_ledger_is_away() -> None:
@@ -94,7 +111,7 @@ def test_facts_wait_in_order_while_the_ledger_is_away() -> None:
     clock.advance(SECOND)
     actor.on_receive(Tick(now=clock.now()))
     assert ledger.alerts == [alert(1), alert(2), alert(3)]
-    assert len(facts) == 0
+    assert ledger.waiting == []
 
 
 def test_a_new_writer_begins_with_what_the_old_one_left() -> None:
@@ -112,7 +129,7 @@ def test_a_refused_fact_takes_no_other_with_it() -> None:
     actor.on_receive(FactsQueued())
     assert ledger.alerts == [alert(1)]
     assert len(ledger.refused) == 1
-    assert len(facts) == 0
+    assert ledger.waiting == []
 
 
 def test_the_end_of_the_writer_writes_what_came_last() -> None:
@@ -126,32 +143,35 @@ def test_the_end_of_the_writer_writes_what_came_last() -> None:
     assert ledger.alerts == [alert(1)]
 
 
-class BusyQueue(FactQueue):
-    """A queue into which a fact comes at the worst moment: just after it was found empty."""
-
-    late: Alert | None = None
-
-    def batch(self, most: int) -> list[LedgerFact]:
-        found = super().batch(most)
-        if not found and self.late is not None:
-            late, self.late = self.late, None
-            self.put(late)
-        return found
-
-
-def test_books_are_never_said_to_hold_a_fact_that_is_still_queued() -> None:
+def test_books_are_told_with_the_number_of_the_last_fact_in_them() -> None:
     ledger, clock = MemoryLedger(), HandClock()
-    facts = BusyQueue(lambda: None)
-    reconciler: Told[ReconcilerMessage] = Told()
-    links = WriterLinks(ledger=ledger, facts=facts, reconciler=reconciler, metrics=make_metrics())
-    actor = LedgerWriter(around("ledger", clock), links)
-    facts.put(alert(1))
-    facts.late = alert(2)
+    facts, reconciler = FactLog(ledger, lambda: None), Told[ReconcilerMessage]()
+    actor = LedgerWriter(
+        around("ledger", clock), links(ledger, facts, clock, reconciler=reconciler)
+    )
+    facts.put(alert(1), alert(2))
     actor.on_receive(ReadBooks(token=1, products={}))
-    assert reconciler.messages == []  # the late fact is written first
-    actor.on_receive(FactsQueued())
+    facts.put(alert(3))
     assert reconciler.messages == [BooksRead(token=1, upto=2, books={})]
     assert ledger.alerts == [alert(1), alert(2)]
+
+
+def test_every_trader_hears_that_the_ledger_is_in_trouble_and_again_and_that_it_is_well() -> None:
+    ledger, clock = MemoryLedger(), HandClock()
+    facts, traders = FactLog(ledger, lambda: None), Told[LedgerChanged]()
+    actor = LedgerWriter(around("ledger", clock), links(ledger, facts, clock, traders=traders))
+    actor.begin()
+    assert [news.trouble for news in traders.take()] == [""]  # also after a crash while in trouble
+    ledger.available = False
+    actor.on_receive(FactsQueued())
+    (news,) = traders.take()
+    assert "unavailable" in news.trouble
+    actor.on_receive(Tick(now=clock.now()))  # a trader that was restarted meanwhile learns it, too
+    assert traders.take() == [news]
+    ledger.available = True
+    clock.advance(SECOND)
+    actor.on_receive(Tick(now=clock.now()))
+    assert [news.trouble for news in traders.take()] == [""]
 
 
 # --- account ------------------------------------------------------------------------------------
@@ -361,7 +381,8 @@ class Hearing:
 
     def __post_init__(self) -> None:
         clock = HandClock()
-        self.facts = FactQueue(lambda: None)
+        self.ledger = MemoryLedger()
+        self.facts = FactLog(self.ledger, lambda: None)
         self.actor = UserFeed(
             around("user_feed", clock),
             UserFeedLinks(
@@ -416,7 +437,7 @@ def test_a_user_stream_whose_thread_died_is_the_failure_of_its_feed() -> None:
 
 def test_what_the_user_stream_tells_is_a_fact_first_and_then_news() -> None:
     rig = Hearing()
-    feed, facts, trader = rig.actor, rig.facts, rig.trader
+    feed, trader = rig.actor, rig.trader
     fill = make_fill("t1", Side.BUY, 10_000, 250, client_id="c1")
     feed.on_receive(UserFill(order_id="o1", fill=fill))
     feed.on_receive(
@@ -430,7 +451,7 @@ def test_what_the_user_stream_tells_is_a_fact_first_and_then_news() -> None:
             filled=Lots(250),
         )
     )
-    first, second = facts.batch(9)
+    first, second = rig.ledger.waiting
     assert first == fill
     assert isinstance(second, OrderFact)
     assert (second.at, second.what, second.filled, second.order_id) == (5, "filled", 250, "o1")
@@ -439,7 +460,7 @@ def test_what_the_user_stream_tells_is_a_fact_first_and_then_news() -> None:
     assert [type(m.event) for m in told] == [OrderFilled, OrderMoved]
     # Of a symbol that nobody trades: stored all the same.
     feed.on_receive(UserFill(order_id="o2", fill=replace(fill, symbol="Z-USD", trade_id="t2")))
-    assert facts.last == 3
+    assert len(rig.ledger.waiting) == 3
 
 
 def test_what_somebody_else_does_with_the_account_moves_no_position_of_ours() -> None:
@@ -457,5 +478,5 @@ def test_what_somebody_else_does_with_the_account_moves_no_position_of_ours() ->
             filled=None,
         )
     )
-    assert rig.facts.batch(9) == []
+    assert rig.ledger.waiting == []
     assert rig.trader.messages == []

@@ -22,11 +22,11 @@ from quietmaker.core.orders import ExitReason
 from quietmaker.core.spread import SpreadTracker
 from quietmaker.core.units import PPB, SECOND, Instant, Lots, Nanos, Rate, Side, Ticks
 from quietmaker.ledger.filter_memory import MemoryFilterBooks
-from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import Override
 from quietmaker.telemetry.metrics import Metrics
 from tests.actors.fakes import HandClock, Told, around, make_metrics
 from tests.kit.filter import POLICY, policy
+from tests.ledger.prompt import PromptMemory
 
 SYMBOLS = ("A-USD", "B-USD")
 FLOOR = Floor(symbols=1, policy=FloorPolicy.EXCLUDE)
@@ -38,7 +38,7 @@ class Rig:
     """The filter, driven by hand, over books in memory that outlive it."""
 
     clock: HandClock = field(default_factory=HandClock)
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    ledger: PromptMemory = field(default_factory=PromptMemory)
     policy: Policy = POLICY
     floor: Floor = FLOOR
     banned: dict[str, str] = field(default_factory=dict)

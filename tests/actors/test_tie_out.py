@@ -16,7 +16,6 @@ from quietmaker.core.evidence import CashKind, Execution
 from quietmaker.core.findings import TieOutDone
 from quietmaker.core.orders import Fill, Move, OrderState
 from quietmaker.core.units import SECOND, ZERO, Instant, Lots, Nanos, Side
-from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import Balance, LedgerFact, OrderFact, UserFill
 from tests.actors.fakes import (
     FakeExchange,
@@ -27,6 +26,7 @@ from tests.actors.fakes import (
     report,
 )
 from tests.kit.makers import START, SYMBOL, make_fill, make_intent, make_product
+from tests.ledger.prompt import PromptMemory
 
 Kind = DifferenceKind
 PRODUCTS = {SYMBOL: make_product()}
@@ -37,7 +37,7 @@ class Rig:
     """A tie-out between a ledger in memory and an exchange whose balances follow from what happened."""
 
     clock: HandClock = field(default_factory=HandClock)
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    ledger: PromptMemory = field(default_factory=PromptMemory)
     cash: dict[str, Decimal] = field(
         default_factory=lambda: {"USD": Decimal(1_000), "X": Decimal(5)}
     )

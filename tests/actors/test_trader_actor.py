@@ -9,7 +9,7 @@ import pytest
 
 from actors.board import Board
 from actors.conflate import MarketSlot
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.protocol import (
     BookDoubted,
     FeedMessage,
@@ -45,6 +45,7 @@ from quietmaker.core.orders import (
 from quietmaker.core.positions import Lot
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import PPB, SECOND, Instant, Lots, Rate, Side, Ticks
+from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import FillMarked, LedgerFact
 from tests.actors.fakes import HandClock, Told, around, make_metrics
 from tests.kit.makers import (
@@ -69,7 +70,8 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.product = make_product()
-        self.facts = FactQueue(lambda: None)
+        self.ledger = MemoryLedger()
+        self.facts = FactLog(self.ledger, lambda: None)
         self.slot = MarketSlot(lambda: True)
         core = Trader(self.product, make_params(), id_prefix="qm1")
         self.trader = TraderActor(
@@ -148,7 +150,7 @@ class Rig:
         self.trader.on_receive(self.news(OrderFilled(now=self.clock.now(), fill=fill)))
 
     def stored(self) -> list[LedgerFact]:
-        return self.facts.batch(999)
+        return list(self.ledger.waiting)
 
 
 def touch_changed(now: Instant, bid: int = 10_000, ask: int = 10_100) -> TouchChanged:

@@ -329,7 +329,7 @@ class Rig:
         self.until(
             lambda: all(not self.core(s).state.orders for s in SYMBOLS), "every trader knows"
         )
-        self.until(lambda: not len(self.trading.facts), "every fact is stored")
+        self.until(lambda: not self.trading.ledger.standing().backlog, "every fact is stored")
         self.last_cores = {symbol: self.core(symbol) for symbol in SYMBOLS}
         self.close()
 

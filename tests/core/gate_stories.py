@@ -168,6 +168,9 @@ STORIES: Final[dict[Gate, Story]] = {
     Gate.HALTED: Story(after(lambda desk: desk.mode(Mode.HALT)), lambda desk: desk.mode(Mode.RUN)),
     Gate.PAUSED: Story(after(lambda desk: desk.mode(Mode.PAUSE)), lambda desk: desk.mode(Mode.RUN)),
     Gate.WARMING_UP: Story(no_verdict, make_ready),
+    Gate.LEDGER_UNAVAILABLE: Story(
+        after(lambda desk: desk.ledger("the database is away")), lambda desk: desk.ledger("")
+    ),
     Gate.PRODUCT_NOT_TRADABLE: Story(after(untradable("cancel_only")), untradable("")),
     Gate.EXCLUDED: Story(excluded, lambda desk: desk.exclude(None)),
     Gate.SIDE_OFF: Story(after(side_off), reconfigure()),

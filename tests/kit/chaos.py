@@ -24,6 +24,7 @@ from quietmaker.core.events import (
     ExposureChanged,
     FeesChanged,
     FundsChanged,
+    LedgerChanged,
     Mode,
     ModeChanged,
     OrderFilled,
@@ -95,6 +96,7 @@ class What(Enum):
     EXPOSURE = "exposure"
     CANDLES = "candles"
     RELOAD = "reload"
+    LEDGER = "ledger"
 
 
 class Life(Enum):
@@ -260,6 +262,8 @@ class Chaos:
                 rule = "win_rate" if a % 3 == 0 else None
                 share = Rate(PPB // 2 if a % 5 == 0 else PPB)
                 return EligibilityChanged(now=now, rule=rule, size_share=share)
+            case What.LEDGER:
+                return LedgerChanged(now=now, trouble="the database is away" if a % 3 == 0 else "")
             case What.FEES:
                 self.fees = self.fees if a % 2 else FEES
                 return FeesChanged(now=now, fees=None if a % 4 == 0 else self.fees)

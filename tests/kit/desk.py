@@ -32,6 +32,7 @@ from quietmaker.core.events import (
     EligibilityChanged,
     FeesChanged,
     FundsChanged,
+    LedgerChanged,
     Mode,
     ModeChanged,
     OrderFilled,
@@ -241,6 +242,10 @@ class Desk:
     def mode(self, mode: Mode) -> list[Command]:
         """Let the operator change the mode."""
         return self.on(ModeChanged(now=self._next(), mode=mode, reason="operator"))
+
+    def ledger(self, trouble: str) -> list[Command]:
+        """Tell whether entries can be recorded; empty when they can."""
+        return self.on(LedgerChanged(now=self._next(), trouble=trouble))
 
     def exclude(self, rule: str | None) -> list[Command]:
         """Let the symbol filter speak."""

@@ -19,6 +19,7 @@ from quietmaker.coinbase import http
 from quietmaker.core.orders import Fill, Intent
 from quietmaker.ledger import database, postgres
 from quietmaker.ports import (
+    Applied,
     CancelOutcome,
     Exchange,
     Ledger,
@@ -47,10 +48,12 @@ STEPS: Final[Mapping[str, str]] = {
     "cancel.before": "a cancellation was decided on, its request is about to be made",
     "cancel.out": "the bytes of its request are out, no answer was read",
     "cancel.after": "its answer was read, nobody was told",
-    "commit.before": "facts are about to be stored",
-    "commit.inside": "facts are in an open transaction",
-    "commit.after": "facts are stored, their queue does not know yet",
-    "fill.stored": "a batch with an execution is stored, its queue does not know yet",
+    "record.before": "facts are about to be recorded in the journal",
+    "record.after": "facts are recorded, nobody was told",
+    "fill.recorded": "an execution is recorded, nobody was told",
+    "commit.before": "records are about to be brought into the database",
+    "commit.inside": "records are in an open transaction",
+    "commit.after": "records are in the database, the ledger writer does not know yet",
     "recover.books": "books were read",
     "recover.open": "the open orders were asked for",
     "recover.order": "one order was asked for",
@@ -61,7 +64,14 @@ STEPS: Final[Mapping[str, str]] = {
 ORDERS: Final = ("intent.before", "intent.after", "send.before", "send.out", "ack")
 CANCELS: Final = ("cancel.before", "cancel.out", "cancel.after")
 NEWS: Final = ("news.before", "news.after", "fill.before", "fill.after")
-COMMITS: Final = ("commit.before", "commit.inside", "commit.after", "fill.stored")
+COMMITS: Final = (
+    "record.before",
+    "record.after",
+    "fill.recorded",
+    "commit.before",
+    "commit.inside",
+    "commit.after",
+)
 RECOVERY: Final = ("recover.books", "recover.open", "recover.order", "recover.fills")
 
 _SUBMIT: Final = b"POST /api/v3/brokerage/orders HTTP"
@@ -148,13 +158,20 @@ class _Ledger:
         self._inner.write_intent(intent)
         self._passing("intent.after")
 
-    def write(self, facts: Iterable[LedgerFact]) -> None:
+    def write(self, facts: Iterable[LedgerFact]) -> int:
         told = list(facts)
-        self._passing("commit.before")
-        self._inner.write(told)
-        self._passing("commit.after")
+        self._passing("record.before")
+        number = self._inner.write(told)
+        self._passing("record.after")
         if any(isinstance(fact, Fill) for fact in told):
-            self._passing("fill.stored")
+            self._passing("fill.recorded")
+        return number
+
+    def apply(self) -> Applied:
+        self._passing("commit.before")
+        applied = self._inner.apply()
+        self._passing("commit.after")
+        return applied
 
     def books(self, symbols: Any) -> Any:
         found = self._inner.books(symbols)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from actors import inquiry, reconciler
 from quietmaker.coinbase.submits import Submitter
 from quietmaker.core.orders import Fill, Intent
-from quietmaker.ledger import postgres
+from quietmaker.ledger import journaled, postgres
 from quietmaker.ports import Rejected, Unknown
 
 
@@ -22,7 +22,7 @@ def break_safeguard(name: str) -> None:
 
 def _skip_intent() -> None:
     """Send without having written; the intent is never there."""
-    patch.object(postgres.PostgresLedger, "write_intent", lambda *_: None).start()
+    patch.object(journaled.JournaledLedger, "write_intent", lambda *_: None).start()
 
 
 def _forget_sweep() -> None:
@@ -76,7 +76,7 @@ def _lose_fills() -> None:
     chance = random.Random(1)
 
     def store(cursor: Any, entries: Any) -> Any:
-        kept = [e for e in entries if not isinstance(e[0], Fill) or chance.random() > 0.1]
+        kept = [e for e in entries if e.kind != "fills" or chance.random() > 0.1]
         return genuine(cursor, kept) if kept else []
 
     patch.object(postgres, "store", store).start()
@@ -84,16 +84,16 @@ def _lose_fills() -> None:
 
 def _wrong_fee() -> None:
     """Book a fee that is one unit of its last digit off."""
-    genuine = postgres.PostgresLedger.write
+    genuine = journaled.JournaledLedger.write
 
-    def write(self: Any, facts: Any) -> None:
+    def write(self: Any, facts: Any) -> int:
         changed = [
             replace(fact, fee=fact.fee.next_plus()) if isinstance(fact, Fill) else fact
             for fact in facts
         ]
-        genuine(self, changed)
+        return genuine(self, changed)
 
-    patch.object(postgres.PostgresLedger, "write", write).start()
+    patch.object(journaled.JournaledLedger, "write", write).start()
 
 
 _SABOTAGE: Final[Mapping[str, Callable[[], None]]] = {

@@ -11,10 +11,9 @@ import pytest
 
 from quietmaker.ledger import migrate
 from quietmaker.ledger.embedded import EmbeddedPostgres
-from quietmaker.ledger.memory import MemoryLedger
-from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ports import Ledger
 from tests.ledger.makers import PRODUCTS
+from tests.ledger.prompt import PromptLedger, PromptMemory
 
 _numbers = itertools.count(1)
 
@@ -64,9 +63,9 @@ def empty_url(server_url: str) -> str:
 
 
 @pytest.fixture
-def postgres_ledger(database_url: str) -> Iterator[PostgresLedger]:
+def postgres_ledger(database_url: str) -> Iterator[PromptLedger]:
     """Return a ledger on a fresh database."""
-    ledger = PostgresLedger(lambda: database_url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: database_url, products=PRODUCTS)
     yield ledger
     ledger.close()
 
@@ -75,8 +74,8 @@ def postgres_ledger(database_url: str) -> Iterator[PostgresLedger]:
 def ledger(request: pytest.FixtureRequest) -> Ledger:
     """Return each implementation of the port in turn."""
     if request.param == "memory":
-        return MemoryLedger()
-    made: PostgresLedger = request.getfixturevalue("postgres_ledger")
+        return PromptMemory()
+    made: PromptLedger = request.getfixturevalue("postgres_ledger")
     return made
 
 

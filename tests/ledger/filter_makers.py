@@ -9,10 +9,9 @@ from decimal import Decimal
 from quietmaker.core.orders import ExitReason
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant
-from quietmaker.ledger.memory import MemoryLedger
-from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ports import LedgerFact
 from tests.ledger.makers import EPOCH, PRODUCT, entry, exit_of, fill_of, trip_of
+from tests.ledger.prompt import PromptLedger, PromptMemory
 
 VALUE = Decimal(1)
 """What each trade is entered for."""
@@ -32,7 +31,7 @@ def product_of(symbol: str) -> Product:
     return replace(PRODUCT, symbol=symbol, base=symbol.partition("-")[0])
 
 
-def write_trades(ledger: PostgresLedger | MemoryLedger, trades: Iterable[Traded]) -> None:
+def write_trades(ledger: PromptLedger | PromptMemory, trades: Iterable[Traded]) -> None:
     """Write intents, executions and round trips; client ids are the symbol's with a number."""
     facts: list[LedgerFact] = []
     for number, each in enumerate(trades):

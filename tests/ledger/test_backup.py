@@ -19,11 +19,11 @@ from quietmaker.errors import LedgerError, LedgerTooNew, SafetyRefusal, WrongLed
 from quietmaker.ledger import archive, migrate
 from quietmaker.ledger.archive import Manifest
 from quietmaker.ledger.backup import back_up
-from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.reports import PnlBy, Reports
 from quietmaker.ledger.restore import RUNS_SKIPPED, Restored, restore
 from tests.ledger.conftest import run_sql
 from tests.ledger.makers import PRODUCTS, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.prompt import PromptLedger
 
 MADE_AT = "2026-01-01T00:00:00Z"
 
@@ -47,7 +47,7 @@ def query(url: str, statement: str) -> list[tuple[object, ...]]:
 
 def trade(url: str, *, mode: str = "paper", number: int = 0) -> None:
     """Open a run, and buy and sell with amounts of many digits."""
-    ledger = PostgresLedger(lambda: url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: url, products=PRODUCTS)
     ledger.begin_run(mode=mode, config_sha="c0ffee", version="0.1.0", at=at(number))
     bought = entry(f"e{number}")
     sold = exit_of(f"x{number}", f"e{number}", reason=ExitReason.TIMEOUT_LOSS)
@@ -109,7 +109,7 @@ def test_what_is_restored_is_what_was_backed_up_to_the_last_digit(
 
 def test_restored_books_go_on_and_never_give_a_run_number_twice(file: Path, empty_url: str) -> None:
     restored(empty_url, file)
-    ledger = PostgresLedger(lambda: empty_url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: empty_url, products=PRODUCTS)
     run = ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(99))
     ledger.close()
     assert run == 1 + RUNS_SKIPPED + 1
@@ -173,7 +173,7 @@ def test_a_backup_of_the_other_mode_is_refused(file: Path, empty_url: str) -> No
 
 
 def test_a_running_instance_is_not_restored_under(file: Path, database_url: str) -> None:
-    ledger = PostgresLedger(lambda: database_url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: database_url, products=PRODUCTS)
     ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(0))
     with pytest.raises(SafetyRefusal, match="stop it first"):
         restored(database_url, file, replacing=True)

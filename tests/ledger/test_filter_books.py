@@ -17,11 +17,10 @@ from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError, LedgerUnavailable
 from quietmaker.ledger.filter_books import SHADOW_KEPT, PostgresFilterBooks
 from quietmaker.ledger.filter_memory import MemoryFilterBooks
-from quietmaker.ledger.memory import MemoryLedger
-from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ports import Override
 from tests.ledger.filter_makers import Traded, write_trades
 from tests.ledger.makers import PRODUCTS, SYMBOL, at, entry, exit_of, fill_of, trip_of
+from tests.ledger.prompt import PromptLedger, PromptMemory
 
 NOW = at(1_000_000)
 OTHER = "OTHER-USD"
@@ -31,7 +30,7 @@ OTHER = "OTHER-USD"
 class Books:
     """A ledger and the filter's part of it."""
 
-    ledger: PostgresLedger | MemoryLedger
+    ledger: PromptLedger | PromptMemory
     filter: PostgresFilterBooks | MemoryFilterBooks
 
 
@@ -39,10 +38,10 @@ class Books:
 def books(request: pytest.FixtureRequest) -> Iterator[Books]:
     """Return both implementations in turn, with a run begun."""
     if request.param == "memory":
-        memory = MemoryLedger()
+        memory = PromptMemory()
         made = Books(memory, MemoryFilterBooks(memory))
     else:
-        ledger: PostgresLedger = request.getfixturevalue("postgres_ledger")
+        ledger: PromptLedger = request.getfixturevalue("postgres_ledger")
         url: str = request.getfixturevalue("database_url")
         made = Books(ledger, PostgresFilterBooks(lambda: url))
     made.ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(0))
@@ -137,7 +136,7 @@ def test_shadow_trades_are_kept_apart_and_counted_once(books: Books) -> None:
 
 
 def test_books_that_are_away_say_so() -> None:
-    ledger = MemoryLedger()
+    ledger = PromptMemory()
     ledger.available = False
     for books in (
         MemoryFilterBooks(ledger),
@@ -150,7 +149,7 @@ def test_books_that_are_away_say_so() -> None:
 
 
 def test_no_view_of_real_results_reads_the_shadow(
-    postgres_ledger: PostgresLedger, database_url: str
+    postgres_ledger: PromptLedger, database_url: str
 ) -> None:
     postgres_ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(0))
     connection = psycopg2.connect(database_url)

@@ -18,10 +18,10 @@ from quietmaker.core.filter_states import DAY
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
 from quietmaker.ledger.filter_books import PostgresFilterBooks
-from quietmaker.ledger.postgres import PostgresLedger
 from tests.kit.filter import FOUNDING, UNKNOWN_SPREAD
 from tests.ledger.filter_makers import Traded, product_of, write_trades
 from tests.ledger.makers import at
+from tests.ledger.prompt import PromptLedger
 from tests.ledger.test_trade_records import LOSERS
 
 BY_RULE = """
@@ -31,7 +31,7 @@ FROM trade_records WHERE order_time >= NOW() - INTERVAL '30 days' AND pnl_usd IS
 GROUP BY symbol HAVING COUNT(*) >= 5
 """
 RULES = (Rule.WIN_RATE, Rule.AVG_PNL, Rule.TOTAL_PNL)
-Books = tuple[str, PostgresLedger, dict[str, Product]]
+Books = tuple[str, PromptLedger, dict[str, Product]]
 _numbers = itertools.count(1)
 
 NETS = st.sampled_from(
@@ -46,7 +46,7 @@ LEDGERS = st.lists(st.lists(st.tuples(NETS, AGES), max_size=14), min_size=1, max
 def books(new_database: Callable[[], str]) -> Iterator[Books]:
     """Return one ledger for all examples; each trades symbols of its own."""
     url, products = new_database(), dict[str, Product]()
-    ledger = PostgresLedger(lambda: url, products=products)
+    ledger = PromptLedger(lambda: url, products=products)
     ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(0))
     yield url, ledger, products
     ledger.close()

@@ -15,11 +15,10 @@ from quietmaker.core.commands import Alert, AlertKind, CancelReason, Gate, HoldC
 from quietmaker.core.orders import TERMINAL, ExitReason, Fill, Intent, Move, OrderState, TimeInForce
 from quietmaker.core.positions import replay
 from quietmaker.core.units import Instant, Lots, Nanos, Side, Ticks
-from quietmaker.errors import FactsRefused, LedgerError, LedgerUnavailable, WrongLedgerMode
-from quietmaker.ledger.memory import MemoryLedger
-from quietmaker.ledger.postgres import PostgresLedger
+from quietmaker.errors import LedgerError, LedgerUnavailable, WrongLedgerMode
 from quietmaker.ports import FillMarked, Ledger, LedgerFact, SymbolBooks
 from tests.ledger.makers import PRODUCTS, SYMBOL, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.prompt import FactsRefused, PromptLedger, PromptMemory
 
 
 def begin(ledger: Ledger, *, mode: str = "paper") -> int:
@@ -27,7 +26,7 @@ def begin(ledger: Ledger, *, mode: str = "paper") -> int:
 
 
 def books(ledger: Ledger) -> SymbolBooks:
-    return ledger.books(PRODUCTS)[SYMBOL]
+    return ledger.books(PRODUCTS).symbols[SYMBOL]
 
 
 def test_a_new_ledger_knows_nothing_of_a_symbol(ledger: Ledger) -> None:
@@ -423,8 +422,8 @@ def test_fills_shuffled_repeated_and_split_over_writes_give_the_same_lots(
     cut = data.draw(st.integers(0, len(told)))
     position, _ = replay((fill, 985 + 1001) for fill in fills)
     url = new_database()
-    postgres = PostgresLedger(lambda: url, products=PRODUCTS)
-    for ledger in (MemoryLedger(), postgres):
+    postgres = PromptLedger(lambda: url, products=PRODUCTS)
+    for ledger in (PromptMemory(), postgres):
         begin(ledger)
         for intent in intents:
             ledger.write_intent(intent)
@@ -455,7 +454,7 @@ def test_any_events_in_any_order_give_the_same_state_on_both_ledgers(
         for word in words
     ]
     url = new_database()
-    memory, postgres = MemoryLedger(), PostgresLedger(lambda: url, products=PRODUCTS)
+    memory, postgres = PromptMemory(), PromptLedger(lambda: url, products=PRODUCTS)
     for ledger in (memory, postgres):
         begin(ledger)
         ledger.write_intent(intent)

@@ -14,6 +14,7 @@ from quietmaker.ledger import migrate
 from quietmaker.ledger.postgres import PostgresLedger
 from tests.ledger.conftest import run_sql
 from tests.ledger.makers import PRODUCTS, at, entry, fill_of
+from tests.ledger.prompt import PromptLedger
 from tests.ledger.test_books_schema import fill_books
 
 LEFTOVERS = """
@@ -42,7 +43,7 @@ def _run(url: str, work: Callable[[Cursor], None]) -> None:
 
 
 def _trade(url: str) -> None:
-    ledger = PostgresLedger(lambda: url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: url, products=PRODUCTS)
     ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(0))
     ledger.write_intent(entry("e1"))
     ledger.write([fill_of(entry("e1"), "t1")])
@@ -85,7 +86,7 @@ def test_a_second_upgrade_changes_nothing(database_url: str) -> None:
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(database_url: str) -> None:
     run_sql(database_url, "UPDATE schema_version SET version_num = '9999'")
     with pytest.raises(LedgerTooNew, match="9999"):
-        PostgresLedger(lambda: database_url, products=PRODUCTS)
+        PostgresLedger(lambda: database_url)
     assert _query(database_url, "SELECT version_num FROM schema_version") == [("9999",)]
 
 

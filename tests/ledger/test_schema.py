@@ -11,15 +11,14 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from quietmaker.core.commands import Gate, HoldChanged
 from quietmaker.core.orders import ExitReason, OrderState
 from quietmaker.core.units import Side
-from quietmaker.errors import FactsRefused, LedgerError
 from quietmaker.ledger import postgres as postgres_module
-from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.reports import Reports
 from tests.ledger.makers import PRODUCTS, SYMBOL, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.prompt import FactsRefused, PromptLedger
 
 
 @pytest.fixture
-def traded(postgres_ledger: PostgresLedger) -> PostgresLedger:
+def traded(postgres_ledger: PromptLedger) -> PromptLedger:
     """Return a ledger that holds one round trip."""
     ledger = postgres_ledger
     ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(0))
@@ -32,7 +31,7 @@ def traded(postgres_ledger: PostgresLedger) -> PostgresLedger:
 
 
 @pytest.fixture
-def raw(traded: PostgresLedger, database_url: str) -> Iterator[Connection]:
+def raw(traded: PromptLedger, database_url: str) -> Iterator[Connection]:
     """Return a plain connection to the ledger's database."""
     connection = psycopg2.connect(database_url)
     connection.autocommit = True
@@ -117,16 +116,16 @@ def test_the_time_beside_the_nanoseconds_is_the_same_moment(raw: Connection) -> 
     assert cursor.fetchall() == [(1_700_000_000_123_456, 4_102_444_799_999_999)]
 
 
-def test_a_refused_fact_is_kept_as_evidence_once(traded: PostgresLedger, raw: Connection) -> None:
+def test_a_refused_fact_is_kept_as_evidence_once(traded: PromptLedger, raw: Connection) -> None:
     for _ in range(2):
         with pytest.raises(FactsRefused):
             traded.write([fill_of(entry("stranger"), "t9")])
     cursor = raw.cursor()
     cursor.execute("SELECT kind, fact LIKE '%t9%', error LIKE '%order_intents%' FROM refused_facts")
-    assert cursor.fetchall() == [("Fill", True, True)]
+    assert cursor.fetchall() == [("fills", True, True)]
 
 
-def test_what_is_derived_agrees_with_the_facts(traded: PostgresLedger, database_url: str) -> None:
+def test_what_is_derived_agrees_with_the_facts(traded: PromptLedger, database_url: str) -> None:
     reports = Reports(lambda: database_url)
     assert reports.derived_drift() == []
     connection = psycopg2.connect(database_url)
@@ -140,27 +139,15 @@ def test_what_is_derived_agrees_with_the_facts(traded: PostgresLedger, database_
     assert drift == {("holdings", SYMBOL), ("executions", "e1"), ("closings", "x1")}
 
 
-def test_an_open_run_can_be_resumed_and_an_ended_one_cannot(
-    traded: PostgresLedger, database_url: str
-) -> None:
-    again = PostgresLedger(lambda: database_url, products=PRODUCTS)
-    again.resume_run(1)
-    again.write_intent(entry("e2"))
-    again.end_run(1, at=at(9), reason="stopped")
-    with pytest.raises(LedgerError, match="begin a run"):
-        again.resume_run(1)
-    again.close()
-
-
-def test_symbols_in_use_are_found_without_being_asked_for(traded: PostgresLedger) -> None:
+def test_symbols_in_use_are_found_without_being_asked_for(traded: PromptLedger) -> None:
     assert traded.symbols_in_use() == ()
     traded.write_intent(entry("e2"))
     assert traded.symbols_in_use() == (SYMBOL,)
-    assert traded.latest_fill() == at(4)
+    assert traded.database.latest_fill() == at(4)
 
 
 def test_hold_episodes_are_bounded(
-    traded: PostgresLedger, raw: Connection, monkeypatch: pytest.MonkeyPatch
+    traded: PromptLedger, raw: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_module, "_HOLDS_KEPT", 3)
     monkeypatch.setattr(postgres_module, "_HOLDS_BETWEEN_PRUNES", 10)
@@ -182,13 +169,13 @@ def test_hold_episodes_are_bounded(
 
 
 def test_a_position_of_many_fills_is_read_page_by_page_back_to_the_last_flat(
-    traded: PostgresLedger, monkeypatch: pytest.MonkeyPatch
+    traded: PromptLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres_module, "_PAGE", 3)
     bought = entry("e2", size=1000, when=10)
     traded.write_intent(bought)
     fills = [fill_of(bought, f"p{n:02}", size=10 + n, when=11 + n // 4) for n in range(11)]
     traded.write(fills)
-    found = traded.books(PRODUCTS)[SYMBOL]
+    found = traded.books(PRODUCTS).symbols[SYMBOL]
     assert [(lot.trade_id, lot.lots) for lot in found.lots] == [(f.trade_id, f.size) for f in fills]
     assert found.round_trip == "e2"

@@ -23,13 +23,12 @@ from quietmaker.core.evidence import (
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.orders import Move
 from quietmaker.core.units import Liquidity, Side
-from quietmaker.errors import FactsRefused, LedgerUnavailable
+from quietmaker.errors import LedgerUnavailable
 from quietmaker.ledger import migrate
-from quietmaker.ledger.memory import MemoryLedger
-from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from quietmaker.ports import Ledger, TieOutBooks
 from tests.ledger.makers import PRODUCTS, SYMBOL, at, entry, exit_of, fill_of, moved
+from tests.ledger.prompt import FactsRefused, PromptLedger, PromptMemory
 
 NOTHING = Account(executions=(), orders=(), totals={})
 
@@ -38,12 +37,12 @@ NOTHING = Account(executions=(), orders=(), totals={})
 def both(request: pytest.FixtureRequest) -> Iterator[tuple[Ledger, TieOutBooks]]:
     """Return each kind of ledger, with a run, and its reader."""
     if request.param == "memory":
-        memory = MemoryLedger()
+        memory = PromptMemory()
         begin(memory)
         yield memory, memory.tie_out_books(PRODUCTS)
         return
     url = request.getfixturevalue("database_url")
-    ledger = PostgresLedger(lambda: url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: url, products=PRODUCTS)
     begin(ledger)
     reader = PostgresTieOutBooks(lambda: url)
     yield ledger, reader
@@ -214,7 +213,7 @@ def test_balances_are_kept_as_they_were_seen(both: tuple[Ledger, TieOutBooks]) -
 
 
 def test_nothing_is_read_while_the_ledger_is_away() -> None:
-    ledger = MemoryLedger()
+    ledger = PromptMemory()
     ledger.available = False
     with pytest.raises(LedgerUnavailable):
         ledger.tie_out_books(PRODUCTS).start()
@@ -233,7 +232,7 @@ def query(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 def test_both_sides_stay_as_evidence_when_the_difference_becomes_another(
-    postgres_ledger: PostgresLedger, database_url: str
+    postgres_ledger: PromptLedger, database_url: str
 ) -> None:
     begin(postgres_ledger)
     one, other = difference("1", "2"), difference("1", "3")
@@ -249,7 +248,7 @@ def test_both_sides_stay_as_evidence_when_the_difference_becomes_another(
 def test_flows_of_executions_from_before_they_were_kept_are_summed_up_by_the_migration(
     empty_url: str,
 ) -> None:
-    ledger = PostgresLedger(lambda: empty_url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: empty_url, products=PRODUCTS)
     begin(ledger)
     ledger.write_intent(entry("e1"))
     ledger.write([fill_of(entry("e1"), "t1", size=30), fill_of(entry("e1"), "t2", size=70)])

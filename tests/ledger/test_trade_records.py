@@ -15,9 +15,9 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
 from quietmaker.ledger.embedded import binary
-from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.reports import PnlBy, Reports, Wanted
 from tests.ledger.makers import EPOCH, SYMBOL, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.prompt import PromptLedger
 
 TRADES_OF_A_DAY = (
     "SELECT COUNT(*) FROM trade_records"
@@ -34,7 +34,7 @@ NOW = time.time() - EPOCH
 
 
 @pytest.fixture
-def traded(postgres_ledger: PostgresLedger) -> PostgresLedger:
+def traded(postgres_ledger: PromptLedger) -> PromptLedger:
     """Return a ledger with six flat-priced round trips (fees only) and a seventh of 40 days ago."""
     ledger = postgres_ledger
     ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(0))
@@ -43,7 +43,7 @@ def traded(postgres_ledger: PostgresLedger) -> PostgresLedger:
     return ledger
 
 
-def _flat_trip(ledger: PostgresLedger, number: int, *, when: float) -> None:
+def _flat_trip(ledger: PromptLedger, number: int, *, when: float) -> None:
     """Buy in two parts and sell at the same price: the loss is the fees and nothing else."""
     bought = entry(f"e{number}", price=1000, when=when - 30)
     sold = exit_of(f"x{number}", f"e{number}", reason=ExitReason.TIMEOUT_LOSS, when=when - 10)
@@ -68,7 +68,7 @@ def _flat_trip(ledger: PostgresLedger, number: int, *, when: float) -> None:
 
 
 @pytest.fixture
-def cursor(traded: PostgresLedger, database_url: str) -> Iterator[Cursor]:
+def cursor(traded: PromptLedger, database_url: str) -> Iterator[Cursor]:
     """Return a cursor of a plain connection."""
     connection = psycopg2.connect(database_url)
     yield connection.cursor()
@@ -85,7 +85,7 @@ def test_the_second_query_counts_each_round_trip_once(cursor: Cursor) -> None:
     assert cursor.fetchall() == [(SYMBOL, 6, 0.0, Decimal("-0.155"), Decimal("-0.930"))]
 
 
-def test_psql_runs_both_queries_unchanged(traded: PostgresLedger, database_url: str) -> None:
+def test_psql_runs_both_queries_unchanged(traded: PromptLedger, database_url: str) -> None:
     psql = shutil.which("psql") or str(binary("psql"))
     done = subprocess.run(
         [psql, database_url, "-XAt", "-v", "ON_ERROR_STOP=1", "-c", TRADES_OF_A_DAY, "-c", LOSERS],
@@ -125,7 +125,7 @@ def test_a_row_is_one_executed_order_and_the_closing_one_carries_the_result(curs
 
 
 def test_a_cancelled_order_that_never_executed_is_no_trade(
-    traded: PostgresLedger, cursor: Cursor
+    traded: PromptLedger, cursor: Cursor
 ) -> None:
     traded.write_intent(entry("quiet", when=NOW))
     traded.write([moved(entry("quiet", when=NOW), Move.CANCELLED, filled=0)])
@@ -134,7 +134,7 @@ def test_a_cancelled_order_that_never_executed_is_no_trade(
 
 
 def test_a_partial_fill_of_a_cancelled_order_is_a_trade_of_what_was_filled(
-    traded: PostgresLedger, cursor: Cursor
+    traded: PromptLedger, cursor: Cursor
 ) -> None:
     bought = entry("part", when=NOW)
     traded.write_intent(bought)
@@ -148,7 +148,7 @@ def test_a_partial_fill_of_a_cancelled_order_is_a_trade_of_what_was_filled(
     assert cursor.fetchall() == [("CANCELLED", Decimal(3))]
 
 
-def test_reports_read_the_same_books(traded: PostgresLedger, database_url: str) -> None:
+def test_reports_read_the_same_books(traded: PromptLedger, database_url: str) -> None:
     traded.write_intent(entry("open", when=NOW))
     reports = Reports(lambda: database_url)
     latest = reports.round_trips(Wanted(limit=2))

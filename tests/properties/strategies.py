@@ -37,6 +37,7 @@ FACTS = (
     What.LOSE,
     What.MODE,
     What.ELIGIBLE,
+    What.LEDGER,
     What.FEES,
     What.FUNDS,
     What.EXPOSURE,

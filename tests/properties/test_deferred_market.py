@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from actors.board import Board
 from actors.conflate import MarketSlot
-from actors.facts import FactQueue
+from actors.facts import FactLog
 from actors.protocol import FeedMessage, GatewayMessage, MarketMoved
 from actors.trader import TraderActor, TraderLinks
 from quietmaker.core.commands import Command
@@ -21,6 +21,7 @@ from quietmaker.core.fees import FeeRates
 from quietmaker.core.params import TraderParams
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import SECOND, Instant, Lots, Ticks
+from quietmaker.ledger.memory import MemoryLedger
 from tests.actors.fakes import HandClock, Told, around, make_metrics
 from tests.kit.chaos import CHAOS_PRODUCT, Chaos, Step, What
 from tests.kit.makers import START, make_params, make_quote
@@ -54,7 +55,7 @@ class Slotted(TraderActor):
             links=TraderLinks(
                 gateway=gateway,
                 feed=feed,
-                facts=FactQueue(lambda: None),
+                facts=FactLog(MemoryLedger(), lambda: None),
                 slot=self.slot,
                 board=Board(),
                 metrics=make_metrics(),

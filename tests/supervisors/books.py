@@ -9,9 +9,9 @@ import pytest
 
 from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
-from quietmaker.ledger.postgres import PostgresLedger
 from supervisors.cli import main
 from tests.ledger.makers import EPOCH, PRODUCTS, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.prompt import PromptLedger
 
 NOW = time.time() - EPOCH
 Command = Callable[..., tuple[int, str, str]]
@@ -19,7 +19,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 def founding_trade(url: str, *, number: int = 0, when: float = NOW - 3_600) -> None:
     """Buy in two parts and sell at the same price: a loss of 0.155, all of it fees."""
-    ledger = PostgresLedger(lambda: url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: url, products=PRODUCTS)
     ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(when - 60))
     bought = entry(f"e{number}", price=1000, when=when - 30)
     sold = exit_of(f"x{number}", f"e{number}", reason=ExitReason.TIMEOUT_LOSS, when=when - 10)
@@ -45,7 +45,7 @@ def founding_trade(url: str, *, number: int = 0, when: float = NOW - 3_600) -> N
 
 def open_order(url: str, client_id: str, *, when: float = NOW - 65) -> None:
     """Rest an entry."""
-    ledger = PostgresLedger(lambda: url, products=PRODUCTS)
+    ledger = PromptLedger(lambda: url, products=PRODUCTS)
     ledger.begin_run(mode="paper", config_sha="c0ffee", version="0.1.0", at=at(when))
     intent = entry(client_id, when=when)
     ledger.write_intent(intent)

@@ -52,7 +52,7 @@ def test_a_home_that_cannot_be_made_names_the_variable(tmp_path: Path) -> None:
 
 
 def test_everything_lies_within_the_home(home: Home) -> None:
-    for path in (home.database, home.spool, home.logs, home.lock, home.instance_file):
+    for path in (home.database, home.journal, home.logs, home.lock, home.instance_file):
         assert path.is_relative_to(home.root)
 
 

@@ -21,7 +21,7 @@ from quietmaker.ports import OrderFact, UserFill
 from quietmaker.settings import load
 from supervisors.books import carried_on, paper_balances
 from supervisors.clock import SystemClock
-from supervisors.closing import cancel_all, settle, write
+from supervisors.closing import cancel_all, settle, store
 from supervisors.commands.run import check_deliberate
 from supervisors.screen import render, why
 from tests.actors.fakes import FakeExchange, report
@@ -103,8 +103,9 @@ def test_the_books_are_settled_with_what_the_exchange_says_at_the_end() -> None:
     fill = make_fill("t1", Side.BUY, 10_000, 100, client_id="done")
     exchange.booked = [UserFill(order_id="o", fill=fill)]
     facts = settle(exchange, ledger, products)
-    write(ledger, facts)
-    left = ledger.books(products)[SYMBOL]
+    ledger.write(facts)
+    store(ledger)
+    left = ledger.books(products).symbols[SYMBOL]
     assert {order.intent.client_id for order in left.orders} == {"rests", "gone"}
     assert [lot.lots for lot in left.lots] == [100]
     exchange.down = True

@@ -12,6 +12,7 @@ from quietmaker.core.commands import Alert, AlertKind, CancelReason, Gate, HoldC
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import ExitReason, Fill, Intent, Purpose, TimeInForce
 from quietmaker.core.units import SECOND, Instant, Liquidity, Lots, Rate, Side, Ticks
+from quietmaker.ports import LedgerStanding
 from quietmaker.telemetry.metrics import (
     ACTORS,
     LedgerOperation,
@@ -344,7 +345,8 @@ def test_actors_market_ledger_and_logs_are_counted(metrics: Metrics) -> None:
     metrics.market_data_lost(StaleReason.GAP)
     metrics.ledger_write(LedgerOperation.INTENT, 0.002, ok=True)
     metrics.ledger_write(LedgerOperation.FACTS, 0.2, ok=False)
-    metrics.outbox(4)
+    metrics.ledger_stands(LedgerStanding(trouble="away", backlog=4, oldest=START))
+    metrics.fact_refused()
     metrics.log_message("critical")
     metrics.order_unknown()
     metrics.submit_answered(0.02)
@@ -362,7 +364,10 @@ def test_actors_market_ledger_and_logs_are_counted(metrics: Metrics) -> None:
         "market_data_lost_total{reason=sequence_gap}": 1,
         "db_operations_total{operation=intent,result=ok}": 1,
         "db_operations_total{operation=facts,result=failed}": 1,
-        "db_outbox_messages": 4,
+        "ledger_backlog_records": 4,
+        "ledger_backlog_oldest_timestamp_seconds": 1_790_000_000,
+        "ledger_available": 0,
+        "ledger_facts_refused_total": 1,
         "log_messages_total{level=error}": 1,
         "orders_unknown_total": 1,
         "order_submit_duration_seconds_count": 1,

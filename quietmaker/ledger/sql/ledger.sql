@@ -6,12 +6,25 @@ INSERT INTO meta (mode) VALUES (%(mode)s) ON CONFLICT (one) DO NOTHING
 -- name: meta_mode
 SELECT mode FROM meta
 
+-- name: meta_ledger
+SELECT ledger_id FROM meta
+
+-- name: journal_begin
+INSERT INTO journal_applied (journal, seq) VALUES (%(journal)s, 0) ON CONFLICT (journal) DO NOTHING
+
+-- name: journal_position
+SELECT seq FROM journal_applied WHERE journal = %(journal)s
+
+-- name: journal_lock
+-- The lock also waits for a commit whose answer was lost: what it stored is then seen.
+SELECT seq FROM journal_applied WHERE journal = %(journal)s FOR UPDATE
+
+-- name: journal_advance
+UPDATE journal_applied SET seq = %(seq)s, at = now() WHERE journal = %(journal)s
+
 -- name: run_begin
 INSERT INTO runs (mode, config_sha, version, started_ns)
 VALUES (%(mode)s, %(config_sha)s, %(version)s, %(at)s) RETURNING run
-
--- name: run_resume
-SELECT config_sha FROM runs WHERE run = %(run)s AND ended_ns IS NULL
 
 -- name: run_end
 UPDATE runs SET ended_ns = %(at)s, end_reason = %(reason)s WHERE run = %(run)s AND ended_ns IS NULL
@@ -19,8 +32,8 @@ UPDATE runs SET ended_ns = %(at)s, end_reason = %(reason)s WHERE run = %(run)s A
 -- name: intents_insert
 WITH stored AS (
     INSERT INTO order_intents (
-        client_id, run, symbol, side, price, size, post_only, time_in_force, expire_ns, purpose, exit_reason,
-        strategy_tag, passive_order_id, decided_ns, bid, ask, inputs, config_sha)
+        client_id, symbol, side, price, size, post_only, time_in_force, expire_ns, purpose, exit_reason,
+        strategy_tag, passive_order_id, decided_ns, bid, ask, inputs, run, config_sha)
     VALUES %s
     ON CONFLICT (client_id) DO NOTHING
     RETURNING client_id, decided_ns)
