@@ -69,6 +69,12 @@ class Differences:
         with self._mutex:
             return self._found(difference)
 
+    def mended(self, difference: Difference, resolution: str) -> None:
+        """Note a difference that whoever found it has mended as well: it stays as evidence."""
+        with self._mutex:
+            self._found(difference)
+            self._resolve(difference.name, resolution)
+
     def resolve(self, name: _Name, resolution: str) -> None:
         """Note that a difference is over; nothing happens if it is not open."""
         with self._mutex:

@@ -1,12 +1,13 @@
 """The reconciler: boot is recovery, and so is the restart of a trader.
 
 For a symbol that asks: read the books (through the writer, so that every fact recorded before is in
-them), compare each unsettled order with the exchange, write what the books do not know yet, read them
-again, and tell the trader `Recover`. Nothing is quoted before.
+them), compare each unsettled order with the exchange (`comparing`), write what the books do not know yet,
+read them again, and tell the trader `Recover`. Nothing is quoted before.
 * An order that the exchange does not know is `NOT_FOUND` twice and thereby failed, but only once its
   request is old enough to have arrived. Its symbol waits that long, the others do not wait for it.
-* An open order that the books do not know is left alone and reported: it is somebody else's. One of ours that
+* An open order that the books do not know is left alone and noted: it is somebody else's. One of ours that
   they hold for ended is cancelled (`strays`). While exchange or ledger cannot be asked, the symbol waits.
+* Whatever does not agree is noted as a difference, with both sides, before it is mended.
 
 After the user stream became ready, and every minute, what it may have missed is asked for.
 Fees, funds and products are polled; what cannot be had three times in a row is told as unknown.
@@ -14,7 +15,6 @@ Fees, funds and products are polled; what cannot be had three times in a row is 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, assert_never
@@ -22,8 +22,10 @@ from typing import Final, assert_never
 from actors.account import Accounts
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
+from actors.comparing import LATE_AFTER, NOT_FOUND, Finding, foreign, held, judge, missed, owed
+from actors.differences import Differences
 from actors.facts import FactLog
-from actors.news import MOVE_TO, Newsroom
+from actors.news import Newsroom
 from actors.protocol import (
     BooksRead,
     GatewayMessage,
@@ -37,17 +39,17 @@ from actors.protocol import (
     TraderMessage,
 )
 from actors.strays import Strays
+from quietmaker.core.differences import ALARMING, Difference, DifferenceKind
 from quietmaker.core.events import CandlesLoaded, EligibilityChanged, Recovered, Tick
 from quietmaker.core.orders import TERMINAL, Fill, Move, OrderState, Working
 from quietmaker.core.product import Product
-from quietmaker.core.units import NEVER, SECOND, Instant, Lots, Nanos
+from quietmaker.core.units import NEVER, SECOND, Instant, Nanos
 from quietmaker.errors import QuietmakerError
-from quietmaker.ports import Clock, Exchange, OrderFact, OrderReport, SymbolBooks, UserFill
+from quietmaker.ports import Clock, Exchange, OrderFact, OrderReport, SymbolBooks
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
+from quietmaker.telemetry.truth import Reconciled, TruthMetrics
 
-ARRIVED_AFTER: Final = Nanos(3 * SECOND)
-"""A request that was sent longer ago has arrived, or never will."""
 FIRST_PAUSE: Final = Nanos(SECOND // 2)
 LONGEST_PAUSE: Final = Nanos(15 * SECOND)
 ANSWER_WITHIN: Final = Nanos(30 * SECOND)
@@ -56,6 +58,9 @@ SWEEP_PAUSE: Final = Nanos(SECOND)
 """Between two sweeps: a stream that keeps telling what nobody can read must not use up the requests."""
 OVERLAP: Final = Nanos(60 * SECOND)
 """Executions are asked for from this long before the oldest order they can belong to."""
+SWEPT: Final = frozenset({DifferenceKind.FOREIGN_ORDER, DifferenceKind.ORDER_UNKNOWN_THERE})
+"""The kinds that a sweep looks for among all subjects, so that what it does not find is over."""
+BELIEVED: Final = "executions are believed, not the stated size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,7 @@ class ReconcilerLinks:
     """What the reconciler works with.
 
     Attributes:
+        mark: begins every client id of ours, of whatever run.
         id_prefix: begins every client id of this run.
         eligibility: what the symbol filter last said; None while it has not spoken, and then nobody enters.
     """
@@ -75,6 +81,9 @@ class ReconcilerLinks:
     facts: FactLog
     news: Newsroom
     accounts: Accounts
+    differences: Differences
+    metrics: TruthMetrics
+    mark: str
     id_prefix: str
     eligibility: Callable[[str, Instant], EligibilityChanged | None]
     clock: Clock
@@ -91,6 +100,7 @@ class _Pass:
         stated: lots of each order that the exchange counts as executed; it lists them later.
         waiting: symbols of which something cannot be known yet.
         until: how long until it can be known by its age alone.
+        found: what does not agree.
     """
 
     token: int
@@ -101,6 +111,7 @@ class _Pass:
     stated: dict[str, int] = field(default_factory=dict)
     waiting: set[str] = field(default_factory=set)
     until: int = NEVER
+    found: list[Difference] = field(default_factory=list)
 
 
 class Reconciler(BaseActor[ReconcilerMessage]):
@@ -121,13 +132,12 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._sweep_after = 0
         self._look_again = SWEEP_PAUSE
         self._look_again_at: int = NEVER
-        self._foreign: set[str] = set()
         self._strays = Strays(
             prefix=links.id_prefix,
             exchange=links.exchange,
             gateway=links.gateway,
             news=links.news,
-            log=self._log,
+            differences=links.differences,
         )
 
     def receive(self, message: ReconcilerMessage) -> None:
@@ -194,6 +204,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         except QuietmakerError as error:
             self._log.warning(Event.ALERT, f"the exchange cannot be compared with: {error}")
             work.waiting, work.until = set(work.symbols), NEVER
+        self._count(work)
         self._pause = self._pause if work.waiting else FIRST_PAUSE
         if work.waiting:
             self._give_up(work)
@@ -214,6 +225,12 @@ class Reconciler(BaseActor[ReconcilerMessage]):
 
     # --- comparing ------------------------------------------------------------------------------
 
+    def _count(self, work: _Pass) -> None:
+        different = any(each.kind in ALARMING for each in work.found)
+        result = Reconciled.DIFFERENT if different else Reconciled.AGREED
+        result = Reconciled.INCOMPLETE if work.waiting else result
+        self._links.metrics.reconciled(result, self._links.clock.now())
+
     def _compare(self, work: _Pass, books: Mapping[str, SymbolBooks]) -> None:
         """Write what the books do not know, and note what cannot be known yet."""
         exchange = self._links.exchange
@@ -226,15 +243,14 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 work.waiting.add(order.intent.symbol)
         # After the orders: an execution between the two questions is then in the answer.
         fills = exchange.fills(Instant(min(since, now) - OVERLAP))
-        self._add_fills(work, [told.fill for told in fills], unsettled)
+        self._add_fills(work, [told.fill for told in fills], unsettled, now)
         ours = {o.intent.client_id for o in unsettled}
-        owed = _is_owed(work, fills)
+        owing = owed(work.stated, fills)
         ours |= self._strays.recall(open_now, ours, work.symbols, now)
         if work.sweep:
             self._strays.look(open_now, ours, now)
-        else:
-            self._report_foreign(work, open_now, ours)
-        self._postpone(look_again=owed or self._strays.waiting)
+        self._note_foreign(work, open_now, ours)
+        self._postpone(look_again=owing or self._strays.waiting)
 
     def _postpone(self, *, look_again: bool) -> None:
         """Come back soon to what is not over, later each time; the exchange may never say more."""
@@ -245,103 +261,94 @@ class Reconciler(BaseActor[ReconcilerMessage]):
 
     def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
         """Ask for one order; return False while its request may still be on its way."""
-        if order.state in TERMINAL:
-            work.stated[order.intent.client_id] = order.final or 0
-            return True  # it waits for fills only
         intent = order.intent
-        report = self._links.exchange.order(intent.client_id, since=intent.decided_at)
-        if report is not None:
-            work.stated[intent.client_id] = report.filled
-            move = MOVE_TO[report.state]
-            if work.sweep:
-                if move is not Move.ACCEPTED:
-                    self._links.news.reported(report)
-                return True
-            ended = report.state in TERMINAL
-            self._fact(
-                order, move, report.order_id, report.reason, report.filled if ended else None
+        if order.state in TERMINAL:
+            work.stated[intent.client_id] = order.final or 0
+            return True  # it waits for fills only
+        finding = judge(
+            order, self._links.exchange.order(intent.client_id, since=intent.decided_at), now
+        )
+        work.stated[intent.client_id] = finding.stated
+        if finding.difference is not None:
+            work.found.append(finding.difference)
+        if work.sweep:
+            self._tell_trader(order, finding)
+            return True
+        if finding.young:
+            work.until = min(work.until, finding.young)
+        self._write(order, finding)
+        return not (finding.young or finding.open_end)
+
+    def _tell_trader(self, order: Working, finding: Finding) -> None:
+        """Tell what a sweep found of an order, or have it asked for."""
+        difference, report = finding.difference, finding.report
+        if difference is not None and report is not None:
+            self._links.differences.mended(difference, BELIEVED)
+        if finding.gone and difference is not None:
+            self._ask_gateway(order)  # it decides that it is over, and tells
+        elif report is not None and finding.moves != (Move.ACCEPTED,):
+            self._links.news.reported(report)
+
+    def _write(self, order: Working, finding: Finding) -> None:
+        """Write what a recovery found of an order."""
+        intent, report = order.intent, finding.report
+        if finding.difference is not None:
+            resolution = "failed in the books" if finding.gone else BELIEVED
+            self._links.differences.mended(finding.difference, resolution)
+        # The ledger takes equal facts for repeats: the second one is a nanosecond later.
+        for later, move in enumerate(finding.moves):
+            fact = OrderFact(
+                at=Instant(self._links.clock.now() + later),
+                client_id=intent.client_id,
+                symbol=intent.symbol,
+                what=move.value,
+                order_id=None if report is None else report.order_id,
+                reason=NOT_FOUND if report is None else report.reason,
+                cancel_reason=None,
+                filled=finding.filled,
             )
-            return move is not Move.OUTCOME_UNKNOWN
-        young = max(order.sent_at, intent.decided_at) + ARRIVED_AFTER - now
-        if young > 0:
-            work.until = min(work.until, young)
-            return work.sweep
-        if not work.sweep:
-            # Nobody listened when it ended. A request without a stored answer is told as unknown but
-            # stored as pending, an open order first becomes unknown; then both are found to have failed.
-            first = Move.OUTCOME_UNKNOWN if order.state is OrderState.UNKNOWN else Move.NOT_FOUND
-            # The ledger takes equal facts for repeats: the second one is a nanosecond later.
-            for later, move in enumerate((first, Move.NOT_FOUND)):
-                self._fact(order, move, None, "not found at recovery", None, later=later)
+            self._links.facts.put(fact)
+        if finding.gone:
             self._log.warning(
                 Event.ORDER_UNKNOWN,
                 f"{intent.client_id} is not known to the exchange any more",
                 symbol=intent.symbol,
                 client_order_id=intent.client_id,
             )
-        return True
 
-    def _fact(
-        self,
-        order: Working,
-        move: Move,
-        order_id: str | None,
-        reason: str,
-        filled: Lots | None,
-        *,
-        later: int = 0,
+    def _add_fills(
+        self, work: _Pass, fills: list[Fill], unsettled: list[Working], now: Instant
     ) -> None:
-        fact = OrderFact(
-            at=Instant(self._links.clock.now() + later),
-            client_id=order.intent.client_id,
-            symbol=order.intent.symbol,
-            what=move.value,
-            order_id=order_id,
-            reason=reason,
-            cancel_reason=None,
-            filled=filled,
-        )
-        self._links.facts.put(fact)
-
-    def _add_fills(self, work: _Pass, fills: list[Fill], unsettled: list[Working]) -> None:
         """Tell or store what the books miss of the orders they wait for, and of the others."""
-        held = {o.intent.client_id: o.trade_ids for o in unsettled}
+        known = {o.intent.client_id: o.trade_ids for o in unsettled}
         for fill in fills:
             if fill.symbol not in work.symbols:
-                missed = (
-                    False  # its orders were not read, and must not look settled before they are
-                )
-            elif fill.client_id not in held:
-                missed = self._strays.filled(fill, told=work.sweep)
-            elif fill.trade_id in held[fill.client_id]:
-                missed = False
+                news = False  # its orders were not read, and must not look settled before they are
+            elif fill.client_id not in known:
+                news = self._strays.filled(fill, told=work.sweep)
+            elif fill.trade_id in known[fill.client_id]:
+                news = False
             elif work.sweep:
-                missed = self._links.news.filled(fill)
+                news = self._links.news.filled(fill)
             else:
-                missed = self._links.news.store(fill) is not None
-            if missed:
-                self._log.warning(
-                    Event.RECOVERED,
-                    f"execution {fill.trade_id} was missing in the books",
-                    symbol=fill.symbol,
-                    client_order_id=fill.client_id,
-                )
+                news = self._links.news.store(fill) is not None
+            if news and (not work.sweep or now - fill.at >= LATE_AFTER):
+                # Without the lateness it may be the stream's news, told here first by chance.
+                work.found.append(missed(fill))
+                self._links.differences.mended(missed(fill), "told, and stored with what is queued")
 
-    def _report_foreign(self, work: _Pass, open_now: Sequence[OrderReport], ours: set[str]) -> None:
-        """Say which open orders are not ours; symbols outside of the pass trade on meanwhile."""
-        for report in open_now:
-            traded = report.symbol in self._links.products
-            if report.client_id in ours | self._foreign or (
-                traded and report.symbol not in work.symbols
-            ):
-                continue
-            self._foreign.add(report.client_id)
-            self._log.warning(
-                Event.ALERT,
-                f"open order {report.client_id} is not in the books: left alone; cancel it if it is "
-                f"nobody's",
-                symbol=report.symbol,
-                client_order_id=report.client_id,
+    def _note_foreign(self, work: _Pass, open_now: Sequence[OrderReport], ours: set[str]) -> None:
+        """Note which open orders are not ours; symbols outside of the pass trade on meanwhile."""
+        products = self._links.products
+        shown = [r for r in open_now if r.symbol in work.symbols or r.symbol not in products]
+        found = foreign(shown, ours, self._links.mark)
+        work.found += found
+        for each in found:
+            self._links.differences.found(each)
+        if work.sweep:
+            gone = [each for each in work.found if each.kind is DifferenceKind.ORDER_UNKNOWN_THERE]
+            self._links.differences.settle(
+                SWEPT, [*found, *gone], keep=(), resolution="agrees, or is over"
             )
 
     # --- telling --------------------------------------------------------------------------------
@@ -360,7 +367,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             setting = (
                 CandlesLoaded(now=now, candles=candles),
                 *(() if verdict is None else (verdict,)),
-                *self._links.accounts.known(symbol, held=_held(books), now=now),
+                *self._links.accounts.known(symbol, held=held(books), now=now),
             )
             recovered = Recovered(
                 now=now,
@@ -389,16 +396,3 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             replay=None,  # decided long ago, or by an earlier life: nobody wants it any more
         )
         self._links.gateway.tell(question)
-
-
-def _held(books: SymbolBooks) -> int:
-    """Return the lots of the position, negative for a short."""
-    return sum(lot.entry.sign * lot.lots for lot in books.lots)
-
-
-def _is_owed(work: _Pass, fills: Sequence[UserFill]) -> bool:
-    """Return whether executions are still to be listed: nobody protects them meanwhile."""
-    listed: Counter[str] = Counter()
-    for told in fills:
-        listed[told.fill.client_id] += told.fill.size
-    return any(lots > listed[client_id] for client_id, lots in work.stated.items())

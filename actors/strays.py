@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from actors.address import Tellable
+from actors.differences import Differences
 from actors.lineage import Lineage
 from actors.news import Newsroom
 from actors.protocol import GatewayMessage
 from quietmaker.core.commands import CancelOrder, CancelReason
+from quietmaker.core.differences import OPEN, Difference, DifferenceKind
 from quietmaker.core.orders import TERMINAL, Fill
 from quietmaker.core.units import Instant
 from quietmaker.ports import Exchange, OrderReport
-from quietmaker.telemetry.events import Event
-from quietmaker.telemetry.logs import Log
 
 
 class Strays:
@@ -33,7 +33,7 @@ class Strays:
         exchange: Exchange,
         gateway: Tellable[GatewayMessage],
         news: Newsroom,
-        log: Log,
+        differences: Differences,
     ) -> None:
         """Know of none; `prefix` begins every client id of this run."""
         self._marks = (f"{prefix}-", f"{prefix}.")
@@ -42,7 +42,7 @@ class Strays:
         self._exchange = exchange
         self._gateway = gateway
         self._news = news
-        self._log = log
+        self._differences = differences
         self._suspects: frozenset[str] = frozenset()
         self._called_back: dict[str, Instant] = {}
 
@@ -97,6 +97,8 @@ class Strays:
             if report is not None and report.state in TERMINAL:
                 del self._called_back[client_id]
                 self._news.reported(report)
+                name = (DifferenceKind.ORDER_OPEN_THERE, client_id)
+                self._differences.resolve(name, f"{report.state.value} there")
 
     @property
     def waiting(self) -> bool:
@@ -121,11 +123,14 @@ class Strays:
 
     def _call_back(self, report: OrderReport, now: Instant) -> None:
         client_id, symbol = report.client_id, report.symbol
-        self._log.warning(
-            Event.ALERT,
-            f"{client_id} is over in the books and open at the exchange: it is cancelled",
-            symbol=symbol,
-            client_order_id=client_id,
+        self._differences.found(
+            Difference(
+                kind=DifferenceKind.ORDER_OPEN_THERE,
+                subject=client_id,
+                ours="",
+                theirs=OPEN,
+                detail=f"{symbol}: over in the books, open at the exchange: it is cancelled",
+            )
         )
         self._called_back.setdefault(client_id, now)
         self._gateway.tell(

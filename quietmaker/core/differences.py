@@ -44,6 +44,9 @@ class Verdict(Name):
     )
 
 
+OPEN: Final = "open"
+SOMEBODY_ELSES: Final = "somebody else's: left alone"
+"""What is said of a foreign order, whoever finds it."""
 ALARMING: Final = frozenset(DifferenceKind) - {DifferenceKind.FOREIGN_ORDER}
 """Somebody else's order is recognised, counted and left alone; everything else is wrong."""
 STICKY: Final = frozenset(

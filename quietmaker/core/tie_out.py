@@ -19,7 +19,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from quietmaker.core.differences import DOUBTFUL_CASH, STICKY, Difference, DifferenceKind
+from quietmaker.core.differences import (
+    DOUBTFUL_CASH,
+    OPEN,
+    SOMEBODY_ELSES,
+    STICKY,
+    Difference,
+    DifferenceKind,
+)
 from quietmaker.core.evidence import (
     Account,
     Books,
@@ -204,18 +211,23 @@ def _orders(books: Books, account: Account, now: Instant, mark: str) -> Iterator
             if _moves(kept.heard_at, now):
                 continue
             if not kept.is_open:
-                yield _order(_Kind.ORDER_OPEN_THERE, client_id, kept, told, _OVER)
+                yield _open_there(told)
             elif kept.filled != told.filled:
                 yield _order(_Kind.ORDER_FILLED, client_id, kept, told, "the sizes do not agree")
         elif client_id in books.known:
             if not _moves(books.known[client_id], now):
-                yield _order(_Kind.ORDER_OPEN_THERE, client_id, None, told, _OVER)
+                yield _open_there(told)
         elif client_id.startswith(mark):
             detail = "named as ours are, and never in the books: whose is it?"
             yield _order(_Kind.ORDER_UNKNOWN_HERE, client_id, None, told, detail)
         else:
-            detail = "somebody else's: left alone"
-            yield _order(_Kind.FOREIGN_ORDER, client_id, None, told, detail)
+            yield Difference(
+                kind=_Kind.FOREIGN_ORDER,
+                subject=client_id,
+                ours="",
+                theirs=OPEN,
+                detail=f"{told.symbol}: {SOMEBODY_ELSES}",
+            )
     for client_id, kept in here.items():
         if client_id not in there and not _moves(kept.heard_at, now):
             detail = (
@@ -227,7 +239,14 @@ def _orders(books: Books, account: Account, now: Instant, mark: str) -> Iterator
             yield _order(kind, client_id, kept, None, detail)
 
 
-_OVER: Final = "over in the books, open at the exchange"
+def _open_there(told: LiveOrder) -> Difference:
+    return Difference(
+        kind=_Kind.ORDER_OPEN_THERE,
+        subject=told.client_id,
+        ours="",
+        theirs=OPEN,
+        detail=f"{told.symbol}: over in the books, open at the exchange: it is cancelled",
+    )
 
 
 def _moves(heard_at: Instant | None, now: Instant) -> bool:

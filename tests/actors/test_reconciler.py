@@ -6,8 +6,12 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from actors.account import Accounts
 from actors.board import Board
+from actors.comparing import ARRIVED_AFTER, LATE_AFTER
+from actors.differences import Differences
 from actors.facts import FactLog
 from actors.ledger_writer import LedgerWriter, WriterLinks
 from actors.news import Newsroom
@@ -21,11 +25,13 @@ from actors.protocol import (
     ReconcilerMessage,
     Recover,
     RecoverSymbol,
+    ResolveUnknown,
     StreamsStarted,
     TraderMessage,
 )
-from actors.reconciler import ARRIVED_AFTER, SWEEP_PAUSE, Reconciler, ReconcilerLinks
+from actors.reconciler import SWEEP_PAUSE, Reconciler, ReconcilerLinks
 from quietmaker.core.commands import CancelOrder, CancelReason
+from quietmaker.core.differences import DifferenceKind
 from quietmaker.core.events import (
     EligibilityChanged,
     FeesChanged,
@@ -61,6 +67,10 @@ class Rig:
         products = {SYMBOL: make_product()}
         self.board = Board()
         self.facts = FactLog(self.ledger, lambda: self.to_ledger.tell(FactsQueued()))
+        self.metrics = make_metrics()
+        self.differences = Differences(
+            put=self.facts.put, metrics=self.metrics.truth, clock=self.clock
+        )
         self.news = Newsroom(self.facts, {SYMBOL: self.trader}, self.clock)
         self.writer = LedgerWriter(
             around("ledger", self.clock),
@@ -92,6 +102,9 @@ class Rig:
                     products_refresh=Nanos(60 * SECOND),
                     metrics=make_metrics(),
                 ),
+                differences=self.differences,
+                metrics=self.metrics.truth,
+                mark="qm",
                 id_prefix=self.prefix,
                 eligibility=lambda symbol, now: EligibilityChanged(
                     now=now, rule=self.excluded, size_share=Rate(PPB)
@@ -464,4 +477,121 @@ def test_orders_of_symbols_that_trade_on_meanwhile_are_not_called_foreign() -> N
         "stray": report("stray", OrderState.OPEN),
     }
     assert rig.recover() is not None
-    assert rig.reconciler._foreign == {"foreign", "stray"}
+    assert {each.difference.subject for each in rig.differences.open()} == {"foreign", "stray"}
+
+
+# --- differences --------------------------------------------------------------------------------
+
+
+def notes(rig: Rig) -> list[tuple[DifferenceKind, str, str | None]]:
+    """Return what is in the books of differences: kind, subject, resolution."""
+    rig.writer.on_receive(FactsQueued())
+    return [
+        (note.difference.kind, note.difference.subject, note.resolution)
+        for note in rig.ledger.tie_out.notes
+    ]
+
+
+def swept(rig: Rig) -> Rig:
+    rig.reconciler.on_receive(StreamsStarted())
+    rig.settle()
+    return rig
+
+
+def test_what_a_recovery_mends_stays_in_the_books_with_both_sides() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.intent("c2")
+    rig.move("c2", Move.ACCEPTED)
+    rig.clock.advance(60 * SECOND)
+    rig.exchange.orders["c2"] = report("c2", OrderState.CANCELLED, filled=250)
+    rig.exchange.booked = [rig.fill("c2", "t2")]
+    assert rig.recover() is not None
+    found = [
+        (DifferenceKind.ORDER_UNKNOWN_THERE, "c1"),
+        (DifferenceKind.EXECUTION_MISSING, "t2"),
+    ]
+    told = notes(rig)
+    assert [(kind, subject) for kind, subject, how in told if how is None] == found
+    assert [(kind, subject) for kind, subject, how in told if how is not None] == found
+    lost = rig.ledger.tie_out.notes[0].difference
+    assert (lost.ours, lost.theirs) == ("open", "")
+    assert rig.ledger.intents["c2"] == make_intent("c2", Side.BUY, 10_000, 250)
+    shown = rig.metrics.expose("text/plain")[0].decode()
+    assert 'quietmaker_reconciliations_total{result="different"} 1.0' in shown
+    assert 'reconciliation_mismatches_total{kind="execution_missing"} 1.0' in shown
+    assert 'differences_unresolved{kind="execution_missing"} 0.0' in shown
+
+
+def test_an_accepted_order_that_a_sweep_cannot_find_is_noted_and_asked_for() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    assert rig.recover() is not None
+    rig.clock.advance(60 * SECOND)
+    rig.exchange.orders.clear()
+    swept(rig)
+    (asked,) = rig.gateway.take()
+    assert isinstance(asked, ResolveUnknown)
+    assert (asked.client_id, asked.replay) == ("c1", None)
+    assert notes(rig) == [(DifferenceKind.ORDER_UNKNOWN_THERE, "c1", None)]
+    rig.move("c1", Move.NOT_FOUND)
+    rig.clock.advance(SECOND)
+    rig.move("c1", Move.NOT_FOUND)
+    swept(rig).later(SWEEP_PAUSE)
+    assert notes(rig)[1:] == [(DifferenceKind.ORDER_UNKNOWN_THERE, "c1", "agrees, or is over")]
+
+
+@pytest.mark.parametrize(("late", "noted"), [(LATE_AFTER - 1, False), (LATE_AFTER, True)])
+def test_an_execution_that_the_stream_may_just_be_telling_is_no_difference(
+    late: int, noted: bool
+) -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    assert rig.recover() is not None
+    rig.exchange.booked = [rig.fill()]
+    rig.clock.advance(late)
+    swept(rig)
+    assert bool(notes(rig)) is noted
+    assert rig.ledger.fills.keys() == {"t1"}
+
+
+def test_a_stray_is_noted_until_the_exchange_says_that_it_is_over() -> None:
+    rig = Rig()
+    stray = f"qm1-{SYMBOL}-BE1"
+    assert rig.recover() is not None
+    rig.exchange.orders[stray] = report(stray, OrderState.OPEN)
+    swept(rig).later(SWEEP_PAUSE)
+    assert notes(rig) == [(DifferenceKind.ORDER_OPEN_THERE, stray, None)]
+    rig.exchange.orders[stray] = report(stray, OrderState.CANCELLED)
+    rig.later(2 * SWEEP_PAUSE)
+    assert notes(rig)[1:] == [(DifferenceKind.ORDER_OPEN_THERE, stray, "cancelled there")]
+
+
+def test_a_foreign_order_is_noted_once_and_over_when_it_is_gone() -> None:
+    rig = Rig()
+    rig.exchange.orders["by-hand"] = report("by-hand", OrderState.OPEN)
+    assert rig.recover() is not None
+    swept(rig).later(SWEEP_PAUSE)
+    assert notes(rig) == [(DifferenceKind.FOREIGN_ORDER, "by-hand", None)]
+    rig.exchange.orders.clear()
+    swept(rig).later(SWEEP_PAUSE)
+    assert notes(rig)[1:] == [(DifferenceKind.FOREIGN_ORDER, "by-hand", "agrees, or is over")]
+    assert rig.exchange.asked("cancel") == []
+
+
+def test_passes_are_counted_by_how_they_ended() -> None:
+    rig = Rig()
+    assert rig.recover() is not None
+    rig.exchange.down = True
+    swept(rig)
+    rig.exchange.down = False
+    rig.later(60 * SECOND)
+    shown = rig.metrics.expose("text/plain")[0].decode()
+    assert 'quietmaker_reconciliations_total{result="agreed"} 2.0' in shown
+    assert 'quietmaker_reconciliations_total{result="incomplete"} 1.0' in shown
+    assert "quietmaker_last_reconciliation_timestamp_seconds 1.69992" in shown

@@ -274,6 +274,17 @@ def test_a_foreign_order_is_named_left_alone_and_does_not_alarm() -> None:
     assert rig.open() == set()
 
 
+def test_an_order_that_is_over_in_the_books_and_rests_there_is_believed_the_second_time() -> None:
+    rig = Rig().opened()
+    rig.trade("t1", there=False, here=False)
+    rig.exchange.orders["qm1-t1"] = report("qm1-t1", OrderState.OPEN)
+    assert rig.run(60).verdict is Verdict.INCONCLUSIVE
+    assert rig.run(BELIEVED_AFTER / SECOND).verdict is Verdict.DIFFERENT
+    assert rig.open() == {(Kind.ORDER_OPEN_THERE, "qm1-t1")}
+    rig.exchange.orders.clear()
+    assert rig.run(60).verdict is Verdict.CLEAN
+
+
 def test_coins_that_a_position_needs_and_that_are_gone_are_an_alarm() -> None:
     rig = Rig(cash={"USD": Decimal(1_000)}).opened()
     rig.trade("t1")
