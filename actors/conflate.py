@@ -11,14 +11,15 @@ takes what the slot holds before whatever it handles next.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from actors.protocol import MarketMoved
 from quietmaker.core.candles import BUCKET
 from quietmaker.core.events import DataLost, TouchChanged
-from quietmaker.core.market import CandleBar
+from quietmaker.core.market import CandleBar, TradePrint
 from quietmaker.core.trader import Quiet
 from quietmaker.core.units import Instant, Ticks
 
@@ -46,11 +47,17 @@ class News:
 NOTHING: Final = News(candles=(), lost=None, touch=None, trades=())
 
 
+Tapped: TypeAlias = TouchChanged | DataLost | TradePrint
+Tap: TypeAlias = deque[Tapped]
+"""Bounded: what nobody takes in time goes, the oldest first."""
+
+
 class MarketSlot:
     """The latest of one symbol's market. Thread-safe; one lock, held for a few assignments.
 
     Attributes:
         overwritten: touches that a newer one replaced before the trader came by.
+        tap: takes everything besides, in order, for shadow trading; None while nobody wants it.
     """
 
     __slots__ = (
@@ -65,6 +72,7 @@ class MarketSlot:
         "_touch",
         "_wake",
         "overwritten",
+        "tap",
     )
 
     def __init__(self, wake: Callable[[], bool]) -> None:
@@ -84,9 +92,13 @@ class MarketSlot:
         self._express: Callable[[MarketMoved], bool] | None = None
         self._standing: TouchChanged | DataLost | None = None
         self.overwritten = 0
+        self.tap: Tap | None = None
 
     def put_touch(self, touch: TouchChanged) -> None:
         """Take a new touch; it replaces the one that nobody has read yet."""
+        tap = self.tap  # read once: it may be taken away at any moment
+        if tap is not None:
+            tap.append(touch)
         with self._mutex:
             if self._touch is not None and self._outstanding:
                 self.overwritten += 1
@@ -99,6 +111,9 @@ class MarketSlot:
 
     def put_lost(self, lost: DataLost) -> None:
         """Take a loss of trust; the touch before it is void."""
+        tap = self.tap
+        if tap is not None:
+            tap.append(lost)
         with self._mutex:
             self._lost = self._standing = lost
             self._touch = None

@@ -181,6 +181,9 @@ class Intake:
             case TradePrint():
                 self._counts[MarketKind.TRADE] += 1
                 line.slot.put_trade(_known(event.at, now), event.price)
+                tap = line.slot.tap
+                if tap is not None:
+                    tap.append(event)
             case CandleBar():
                 self._counts[MarketKind.CANDLE] += 1
                 line.slot.put_candle(event)

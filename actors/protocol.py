@@ -198,3 +198,4 @@ ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick
 TieOutMessage: TypeAlias = Tick
 FilterMessage: TypeAlias = Tick
+ShadowMessage: TypeAlias = Tick

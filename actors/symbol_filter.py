@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, assert_never
 
 from actors.address import Tellable
@@ -28,6 +29,8 @@ from quietmaker.core.filter_states import (
     FilterState,
     Policy,
     Standing,
+    aged_out_at,
+    counts_from,
     obstacles,
     restored,
 )
@@ -40,6 +43,7 @@ from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.metrics import Metrics
 
 NAME: Final = "Dynamic Symbol Filter"
+BY_AGEING: Final = "filter.shadow is off: it comes back by ageing, once its trades are old enough"
 LOOK_EVERY: Final = SECOND
 ASK_OPERATOR_EVERY: Final = Nanos(5 * SECOND)
 TELL_EVERY: Final = Nanos(30 * SECOND)
@@ -87,6 +91,7 @@ class SymbolFilter(BaseActor[FilterMessage]):
         self._overrides: Mapping[str, Override] = {}
         self._verdicts: Mapping[str, Verdict] = {}
         self._evidence: Mapping[str, Evidence] = {}
+        self._ageing: Mapping[str, Instant] = {}
         self._looked_at = self._asked_at = self._told_at = 0
         self._first = True
 
@@ -175,6 +180,7 @@ class SymbolFilter(BaseActor[FilterMessage]):
             found = desk.evaluate(evidence, now)
             if not found.refused:
                 links.books.store_transitions(found.transitions, config_sha=links.config_sha)
+                ageing = self._age(desk, found, now)
         except LedgerError as error:
             self._keep_last(f"the books cannot be asked: {error}", now, refused=False)
             return
@@ -182,12 +188,26 @@ class SymbolFilter(BaseActor[FilterMessage]):
             self._keep_last(found.refused, now, refused=True)
             return
         desk.take(found.transitions)
-        self._verdicts, self._evidence = found.verdicts, evidence
+        self._verdicts, self._evidence, self._ageing = found.verdicts, evidence, ageing
         links.eligibility.evaluated_at, links.eligibility.failing = now, ""
         links.metrics.filter.evaluated(now)
         self._announce(found)
         self._next(now, self._period())
         self._tell(now)
+
+    def _age(self, desk: FilterDesk, found: Evaluation, now: Instant) -> dict[str, Instant]:
+        """Return when excluded symbols come back by ageing, where nothing else brings them back."""
+        policy, books = self._links.policy, self._links.books
+        if policy.shadow or not policy.enabled:
+            return {}
+        after = dict(desk.standings)
+        after.update((each.symbol, after[each.symbol].moved(each)) for each in found.transitions)
+        dates = {}
+        for symbol, standing in after.items():
+            if standing.state is FilterState.EXCLUDED:
+                days = books.days(symbol, since=counts_from(standing, policy, now))
+                dates[symbol] = aged_out_at(standing, days, policy, now)
+        return dates
 
     def _restore(self) -> FilterDesk:
         """Begin where the last run, or the last life, stood."""
@@ -248,6 +268,8 @@ class SymbolFilter(BaseActor[FilterMessage]):
         if state is FilterState.EXCLUDED and seen is not None:
             found = obstacles(standing, seen, self._links.policy, now)
             kept_out = tuple((each.words, each.until) for each in found)
+            if (aged := self._ageing.get(standing.symbol)) is not None:
+                kept_out = (*kept_out, (BY_AGEING, aged))
         probation = state is FilterState.PROBATION
         return Said(
             standing=standing,
@@ -306,7 +328,18 @@ class SymbolFilter(BaseActor[FilterMessage]):
             symbols=len(seen),
             spreads=spreads,
         )
+        for symbol, date in self._ageing.items():
+            self._log.info(
+                Event.FILTER_EVALUATED,
+                f"{NAME}: {symbol}: {BY_AGEING}: not before {day_of(date)}",
+                symbol=symbol,
+            )
 
 
 def _age(nanos: int) -> str:
     return f"they are {nanos // SECOND} s old"
+
+
+def day_of(at: Instant) -> str:
+    """Return a UTC date."""
+    return datetime.fromtimestamp(at / SECOND, tz=UTC).date().isoformat()

@@ -16,7 +16,7 @@ from quietmaker.core.differences import Difference
 from quietmaker.core.evidence import Account, Books, Checkpoint, Execution
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.filter_desk import Windows
-from quietmaker.core.filter_rules import Trades
+from quietmaker.core.filter_rules import DayOfTrades, Trades
 from quietmaker.core.filter_states import Transition
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.market import CandleBar, MarketEvent
@@ -494,6 +494,19 @@ class FilterTrades:
     shadow: Trades
 
 
+class Shadow(Protocol):
+    """An excluded symbol that goes on trading, on paper: the same core against the live market."""
+
+    def load(self, candles: Sequence[CandleBar], now: Instant) -> None:
+        """Learn the recent candles."""
+
+    def feed(self, events: Sequence[MarketEvent]) -> Sequence[RoundTrip]:
+        """Take what happened in the market; return the round trips that it closed."""
+
+    def pass_time(self, now: Instant) -> Sequence[RoundTrip]:
+        """Let time pass without news of the market."""
+
+
 class FilterBooks(Protocol):
     """What the symbol filter reads and writes. Thread-safe; none of it is on the order path.
 
@@ -502,6 +515,9 @@ class FilterBooks(Protocol):
 
     def trades(self, windows: Mapping[str, Windows]) -> Mapping[str, FilterTrades]:
         """Return the closed trades of each symbol, real and in the shadow, since the times given."""
+
+    def days(self, symbol: str, *, since: Instant) -> Sequence[DayOfTrades]:
+        """Return the real closed trades of a symbol by UTC day, oldest first."""
 
     def transitions(self, symbols: Sequence[str]) -> Mapping[str, Sequence[Transition]]:
         """Return what moved each symbol, oldest first; of very many the latest."""

@@ -35,6 +35,11 @@ class SystemClock:
         return Nanos(self._monotonic())
 
 
+def thread_cpu() -> Nanos:
+    """Return the processor time that the calling thread has used."""
+    return Nanos(time.thread_time_ns())
+
+
 def utc() -> datetime:
     """Return the time of day, for a command that asks once."""
     return datetime.now(UTC)

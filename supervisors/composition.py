@@ -169,6 +169,7 @@ class _Composer:
             tree.FEED,
             tree.TIE_OUT,
             tree.FILTER,
+            tree.SHADOW,
             tree.STATUS,
         )
         self._to: dict[str, Address[Any]] = {n: Address[Any](n, self._dead) for n in fixed}
@@ -179,6 +180,8 @@ class _Composer:
         self._filtering = Filtering(
             settings,
             outside.filter_books,
+            outside.exchange,
+            products=products,
             traders=self._traders,
             slots=self._slots,
             metrics=outside.metrics,
@@ -207,6 +210,7 @@ class _Composer:
             tree.FEED: Child(make=self._feed, hang_after=_BLOCKING),
             tree.TIE_OUT: Child(make=self._tie_out_actor, hang_after=_BLOCKING),
             tree.FILTER: Child(make=self._filtering.make, hang_after=_BLOCKING),
+            tree.SHADOW: Child(make=self._filtering.make_shadow, hang_after=_BLOCKING),
             tree.STATUS: Child(make=self._status, hang_after=_SOON),
         }
         for symbol in self._products:

@@ -11,12 +11,16 @@ from actors.address import Address
 from actors.base import Surroundings
 from actors.conflate import MarketSlot
 from actors.eligibility import Eligibility
+from actors.shadow import ShadowDesk, ShadowLinks
 from actors.symbol_filter import FilterLinks, SymbolFilter
+from quietmaker.core.product import Product
 from quietmaker.core.spread import SpreadTracker
 from quietmaker.core.units import Instant, seconds
-from quietmaker.ports import FilterBooks
+from quietmaker.ports import Exchange, FilterBooks
+from quietmaker.replay.shadow import ShadowTrader
 from quietmaker.settings import Settings, percent
 from quietmaker.telemetry.metrics import Metrics
+from supervisors.clock import thread_cpu
 
 
 class Filtering:
@@ -30,7 +34,9 @@ class Filtering:
         self,
         settings: Settings,
         books: FilterBooks,
+        exchange: Exchange,
         *,
+        products: Mapping[str, Product],
         traders: Mapping[str, Address[Any]],
         slots: Mapping[str, MarketSlot],
         metrics: Metrics,
@@ -55,6 +61,25 @@ class Filtering:
             now=now,
             config_sha=settings.sha256,
         )
+
+        self._shadow_links = ShadowLinks(
+            books=books,
+            exchange=exchange,
+            products=products,
+            make=lambda symbol, fees: ShadowTrader(
+                products[symbol], settings.params(symbol, products[symbol]), fees
+            ),
+            slots=slots,
+            eligibility=self.eligibility,
+            metrics=metrics,
+            cpu=thread_cpu,
+            share=percent(chosen.shadow_cpu_pct),
+            enabled=chosen.shadow,
+        )
+
+    def make_shadow(self, around: Surroundings) -> pykka.ActorRef[Any]:
+        """Start the actor of shadow trading."""
+        return ShadowDesk.start(around, self._shadow_links)
 
     def make(self, around: Surroundings) -> pykka.ActorRef[Any]:
         """Start the actor."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from quietmaker.core.fees import FeeRates
+from quietmaker.core.units import ratio
 from quietmaker.settings import Settings, effective_spread_formula, gate_params, percent_text
 from quietmaker.settings.text import plain
 from quietmaker.settings.trading import SymbolSettings
@@ -29,10 +31,38 @@ def plan(settings: Settings, *, fees: FeeRates | None) -> list[tuple[str, str]]:
         lines.append(("balances", ", ".join(f"{plain(n)} {c}" for c, n in paper.starting_balances)))
     lines.append(("symbols", ", ".join(settings.universe.symbols)))
     lines.append(("never entered", ", ".join(settings.universe.permanent_exclusions) or "none"))
+    lines += _filter(settings, fees)
     lines.append(("fees", _fees(fees)))
     for scope, chosen in settings.scopes():
         lines += [(f"{scope}: {title}", text) for title, text in _of_scope(chosen, fees)]
     return _only_differences(lines)
+
+
+def _filter(settings: Settings, fees: FeeRates | None) -> Iterable[tuple[str, str]]:
+    chosen = settings.filter
+    if not chosen.enabled:
+        yield "symbol filter", "OFF: no rule excludes a symbol; bans hold"
+        return
+    back = (
+        "by what they earn in the shadow" if chosen.shadow else "BY AGEING (filter.shadow is off)"
+    )
+    yield (
+        "symbol filter",
+        f"over {chosen.lookback_days} days and at least {chosen.min_trades} trades: win rate below "
+        f"{plain(chosen.min_win_rate_pct)} %, average below {plain(chosen.min_avg_pnl)}, total below "
+        f"{plain(chosen.min_total_pnl)}; spread above {plain(chosen.max_spread_pct)} %; they return {back}",
+    )
+    size = max(size for _, each in settings.scopes() for size in each.quote.level_sizes)
+    stop = max(each.exits.stop_loss_pct for _, each in settings.scopes())
+    taker = Decimal(0) if fees is None else ratio(fees.taker) * 100
+    worst = size * (stop + 2 * taker) / 100
+    if chosen.min_avg_pnl_pct is None and worst < -chosen.min_avg_pnl:
+        yield (
+            "symbol filter",
+            f"NOTE: an average below {plain(chosen.min_avg_pnl)} cannot happen with orders of {plain(size)}, "
+            f"which a stop leaves with about -{worst:.2f}; only filter.min_avg_pnl_pct (and "
+            f"min_total_pnl_pct) judge by size, such as -0.5",
+        )
 
 
 def _fees(fees: FeeRates | None) -> str:

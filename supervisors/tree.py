@@ -26,6 +26,7 @@ FEED: Final = "feed"
 EDGE: Final = "edge"
 TIE_OUT: Final = "tie_out"
 FILTER: Final = "filter"
+SHADOW: Final = "shadow"
 STATUS: Final = "status"
 _TRADER: Final = "trader:"
 
@@ -71,7 +72,7 @@ def build(settings: SupervisionSettings, symbols: Iterable[str]) -> Branch:
                 name=EDGE,
                 strategy=Strategy.ONE_FOR_ONE,
                 intensity=_intensity(settings.edge),
-                children=(Leaf(TIE_OUT), Leaf(FILTER), Leaf(STATUS)),
+                children=(Leaf(TIE_OUT), Leaf(FILTER), Leaf(SHADOW), Leaf(STATUS)),
             ),
         ),
     )

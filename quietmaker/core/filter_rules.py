@@ -84,6 +84,14 @@ NO_TRADES: Final = Trades()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayOfTrades:
+    """The closed trades of one UTC day, `day` days after 1970-01-01."""
+
+    day: int
+    trades: Trades
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
     """The time-weighted average spread.
 

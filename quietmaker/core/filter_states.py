@@ -14,12 +14,14 @@ Without shadow trading it comes back once its old trades have aged out of the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, assert_never
 
 from quietmaker.core.filter_rules import (
+    NO_TRADES,
+    DayOfTrades,
     Finding,
     Rule,
     RuleResult,
@@ -326,6 +328,31 @@ def earliest(standing: Standing, policy: Policy, now: Instant) -> Instant:
     if len(lately) >= policy.max_exclusions:
         due = max(due, lately[-policy.max_exclusions] + policy.lookback)
     return Instant(due)
+
+
+def aged_out_at(
+    standing: Standing, days: Sequence[DayOfTrades], policy: Policy, now: Instant
+) -> Instant:
+    """Return when an excluded symbol's trades no longer fail it, if it makes no others: by ageing.
+
+    Args:
+        standing: of the excluded symbol.
+        days: its trades by day, oldest first; a day counts until the last of it is past the look-back.
+        policy: how the filter decides.
+        now: trades before the look-back are gone already.
+    """
+    unknown = Spread(average=None, watched=0)
+    left = [NO_TRADES]
+    """What is left once more and more of the oldest days are gone, read from the end."""
+    for day in reversed(days):
+        left.append(left[-1].plus(day.trades))
+    due = now
+    for gone, rest in enumerate(reversed(left)):
+        if gone:
+            due = Instant(max(now, (days[gone - 1].day + 1) * DAY + policy.lookback))
+        if judge(rest, unknown, policy.thresholds).failed is None:
+            break
+    return Instant(max(due, earliest(standing, policy, now)))
 
 
 def obstacles(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -11,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.core.commands import RoundTrip
 from quietmaker.core.filter_desk import Windows
-from quietmaker.core.filter_rules import NO_TRADES, Trades
+from quietmaker.core.filter_rules import NO_TRADES, DayOfTrades, Trades
 from quietmaker.core.filter_states import DAY, FilterState, Transition
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
@@ -26,14 +25,6 @@ REMEMBERED: Final = 64
 SHADOW_KEPT: Final = 100 * DAY
 """Shadow trades are kept for so long: no look-back reaches further by default."""
 _QUERIES: Final = sql.load("filter.sql")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayOfTrades:
-    """The closed trades of one UTC day, `day` days after 1970-01-01."""
-
-    day: int
-    trades: Trades
 
 
 class PostgresFilterBooks:

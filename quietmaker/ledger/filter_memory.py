@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from quietmaker.core.commands import RoundTrip
 from quietmaker.core.filter_desk import Windows
-from quietmaker.core.filter_rules import NO_TRADES, Trades
-from quietmaker.core.filter_states import Transition
+from quietmaker.core.filter_rules import NO_TRADES, DayOfTrades, Trades
+from quietmaker.core.filter_states import DAY, Transition
 from quietmaker.core.outcomes import Outcome, outcome_of
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
@@ -43,6 +43,17 @@ class MemoryFilterBooks:
                 )
                 for symbol, since in windows.items()
             }
+
+    def days(self, symbol: str, *, since: Instant) -> Sequence[DayOfTrades]:
+        """Return the real closed trades of a symbol by UTC day, oldest first."""
+        with self._mutex:
+            self._check()
+            found: dict[int, Trades] = {}
+            for trip in self._ledger.round_trips.values():
+                if trip.symbol == symbol and trip.closed_at >= since:
+                    day = trip.closed_at // DAY
+                    found[day] = found.get(day, NO_TRADES).plus(_one(trip))
+            return [DayOfTrades(day=day, trades=found[day]) for day in sorted(found)]
 
     def transitions(self, symbols: Sequence[str]) -> Mapping[str, Sequence[Transition]]:
         """Return what moved each symbol, oldest first."""
@@ -88,7 +99,10 @@ def _sum(trips: Iterable[RoundTrip], symbol: str, since: Instant) -> Trades:
     total = NO_TRADES
     for trip in trips:
         if trip.symbol == symbol and trip.closed_at >= since:
-            won = outcome_of(trip.net) is Outcome.WON
-            one = Trades(trips=1, wins=int(won), net=trip.net, notional=trip.entry_value)
-            total = total.plus(one)
+            total = total.plus(_one(trip))
     return total
+
+
+def _one(trip: RoundTrip) -> Trades:
+    won = outcome_of(trip.net) is Outcome.WON
+    return Trades(trips=1, wins=int(won), net=trip.net, notional=trip.entry_value)

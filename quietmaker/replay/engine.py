@@ -194,6 +194,10 @@ class Engine:
                 self._alarm = trader.wake_at
         return taken
 
+    def pass_time(self, at: int) -> None:
+        """Let time pass without a market event."""
+        self._enter(at)
+
     def finish(self) -> None:
         """End the market: let what is under way arrive, and close the sums."""
         latency = self._setup.latency

@@ -47,6 +47,7 @@ class Event(Enum):
     SYMBOL_EXCLUDED = "symbol_excluded"
     SYMBOL_INCLUDED = "symbol_included"
     SYMBOL_MOVED = "symbol_moved"
+    SHADOW = "shadow"
     ALERT = "alert"
     RECOVERED = "recovered"
     DIFFERENCE_FOUND = "difference_found"
@@ -97,6 +98,7 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.SYMBOL_EXCLUDED: "a symbol may not enter any more, with the rule and its numbers",
         Event.SYMBOL_INCLUDED: "a symbol may enter again",
         Event.SYMBOL_MOVED: "the filter moved a symbol, and whether it may enter did not change",
+        Event.SHADOW: "an excluded symbol began, ended or closed a trade in the shadow; no money moved",
         Event.ALERT: "something that must never happen quietly",
         Event.RECOVERED: "state was rebuilt from the ledger and the exchange",
         Event.DIFFERENCE_FOUND: "books and exchange do not agree, with both sides",

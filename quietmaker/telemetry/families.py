@@ -61,6 +61,7 @@ ACTORS: Final = (
     "clock",
     "tie_out",
     "filter",
+    "shadow",
     "status",
 )
 """The actors by role: all traders share one name, so that series do not multiply by symbols."""

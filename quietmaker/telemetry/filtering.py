@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -20,7 +21,8 @@ from quietmaker.core.filter_states import (
     FilterState,
     Transition,
 )
-from quietmaker.core.units import Instant
+from quietmaker.core.outcomes import Outcome, outcome_of
+from quietmaker.core.units import SECOND, Instant
 from quietmaker.telemetry.snapshot import PREFIX, epoch_seconds
 
 _REASONS: Final = (
@@ -78,6 +80,45 @@ class FilterMetrics:
             "1 while fewer symbols may enter than filter.min_eligible.",
             registry=registry,
         )
+        self._shadow(registry)
+
+    def _shadow(self, registry: CollectorRegistry) -> None:
+        self._shadows = Gauge(
+            PREFIX + "shadow_symbols",
+            "Excluded symbols that trade in the shadow.",
+            registry=registry,
+        )
+        trips = Counter(
+            PREFIX + "shadow_round_trips",
+            "Round trips of the shadow, which are never mixed with real ones.",
+            ["result"],
+            registry=registry,
+        )
+        self._shadow_trips = {each: trips.labels(each.value) for each in Outcome}
+        self._shadow_cpu = Counter(
+            PREFIX + "shadow_cpu_seconds", "Processor time of shadow trading.", registry=registry
+        )
+        self._shadow_skipped = Counter(
+            PREFIX + "shadow_skipped_events",
+            "Market events that shadow trading passed over to stay within its share.",
+            registry=registry,
+        )
+
+    def shadows(self, symbols: int) -> None:
+        """Set how many symbols trade in the shadow."""
+        self._shadows.set(symbols)
+
+    def shadow_trip(self, net: Decimal) -> None:
+        """Count a round trip of the shadow."""
+        self._shadow_trips[outcome_of(net)].inc()
+
+    def shadow_cpu(self, nanos: int) -> None:
+        """Count processor time of shadow trading."""
+        self._shadow_cpu.inc(nanos / SECOND)
+
+    def shadow_skipped(self, events: int) -> None:
+        """Count market events that shadow trading passed over."""
+        self._shadow_skipped.inc(events)
 
     def evaluated(self, at: Instant) -> None:
         """Count an evaluation that held."""

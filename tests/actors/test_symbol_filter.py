@@ -11,7 +11,7 @@ import pytest
 from actors.conflate import MarketSlot
 from actors.eligibility import Eligibility
 from actors.protocol import TraderMessage
-from actors.symbol_filter import FilterLinks, SymbolFilter
+from actors.symbol_filter import FilterLinks, SymbolFilter, day_of
 from quietmaker.core import filter_check
 from quietmaker.core.commands import RoundTrip
 from quietmaker.core.events import DataLost, EligibilityChanged, Tick, TouchChanged
@@ -361,3 +361,16 @@ def test_switched_off_it_says_what_it_lets_back() -> None:
     rig.begin()
     assert rig.state("A-USD") is FilterState.PROBATION
     assert rig.books.stored[-1].rule == "filter_off"
+
+
+def test_without_shadow_trading_it_says_that_symbols_return_by_ageing_and_when(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("INFO"):
+        rig = losing(policy=policy(shadow=False))
+    (line,) = [r.getMessage() for r in caplog.records if "by ageing" in r.getMessage()]
+    assert "A-USD: filter.shadow is off" in line
+    (until,) = [at for words, at in rig.eligibility.said()["A-USD"].obstacles if "ageing" in words]
+    assert until is not None
+    assert 29 * 24 * HOUR < until - rig.clock.at <= 31 * 24 * HOUR
+    assert line.endswith(f"not before {day_of(until)}")

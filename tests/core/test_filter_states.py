@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quietmaker.core.filter_rules import NO_TRADES
+from quietmaker.core.filter_rules import NO_TRADES, DayOfTrades, Trades
 from quietmaker.core.filter_states import (
     AGED,
     BAN_ENDED,
+    DAY,
     OPERATOR,
     PASSED,
     PERMANENT,
@@ -22,6 +23,7 @@ from quietmaker.core.filter_states import (
     FilterState,
     Standing,
     Transition,
+    aged_out_at,
     counts_from,
     earliest,
     obstacles,
@@ -221,3 +223,19 @@ def test_every_course_is_made_of_legal_moves_and_is_restored_from_them(
 @pytest.mark.parametrize("state", list(FilterState))
 def test_only_eligible_and_probation_enter(state: FilterState) -> None:
     assert state.enters is (state in {FilterState.ELIGIBLE, FilterState.PROBATION})
+
+
+def test_by_ageing_the_date_of_return_is_when_the_trades_that_fail_are_too_old() -> None:
+    by_age = policy(shadow=False)
+    out, today = excluded(by=by_age), after(0) // DAY
+    bad, good = trades(6, 0, "-6"), trades(3, 3, "3")
+
+    def returns(*days: tuple[int, Trades]) -> int:
+        told = [DayOfTrades(day=today - ago, trades=each) for ago, each in days]
+        return aged_out_at(out, told, by_age, after(1)) // DAY - today
+
+    assert returns() == 1  # the least time excluded
+    assert returns((10, bad)) == 21
+    assert returns((20, bad), (10, trades(4, 0, "-4"))) == 11
+    assert returns((20, bad), (10, good)) == 1
+    assert returns((20, good), (10, bad), (5, bad)) == 26

@@ -175,3 +175,18 @@ def test_old_shadow_trades_go(database_url: str) -> None:
     books.store_shadow([new], PRODUCTS)
     assert books.trades(since(Instant(0), Instant(0)))[SYMBOL].shadow.trips == 1
     books.close()
+
+
+def test_trades_are_summed_by_day(books: Books) -> None:
+    days = [NOW // DAY, NOW // DAY - 2]
+    write_trades(
+        books.ledger,
+        [
+            Traded(symbol=SYMBOL, net=Decimal(net), closed_at=Instant(day * DAY + n * 10**12))
+            for n, (day, net) in enumerate([(days[0], 1), (days[0], -2), (days[1], 3)])
+        ],
+    )
+    older, newer = books.filter.days(SYMBOL, since=Instant(0))
+    assert (older.day, older.trades.net) == (days[1], Decimal(3))
+    assert (newer.day, newer.trades.trips, newer.trades.wins) == (days[0], 2, 1)
+    assert books.filter.days(OTHER, since=Instant(0)) == []

@@ -49,6 +49,7 @@ def test_the_tree_starts_in_the_order_in_which_one_rests_on_another() -> None:
         "feed",
         "tie_out",
         "filter",
+        "shadow",
         "status",
     ]
 
