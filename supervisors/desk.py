@@ -13,14 +13,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
 from quietmaker.errors import LedgerError, LedgerTooNew, NotRunning
 from quietmaker.ledger import migrate
 from quietmaker.ledger.embedded import EmbeddedPostgres, url_of
+from quietmaker.ledger.journal_waiting import waiting_records
 from quietmaker.settings import Settings
 from supervisors.books import EMBEDDED
+from supervisors.commands.options import say
 from supervisors.home import PATIENCE, VARIABLE, Home, Tenant
 
 _POLL_SECONDS: Final = 0.1
@@ -38,6 +41,8 @@ def books_open(settings: Settings, home: Home) -> Iterator[str]:
     """
     with database_open(settings, home) as url:
         check_schema(url)
+        if home.tenant() is not Tenant.INSTANCE:
+            _tell_waiting(home, url)
         yield url
 
 
@@ -161,6 +166,42 @@ def _terminated_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _tell_waiting(home: Home, url: str) -> None:
+    """Say what the database does not hold yet: the last run may have ended while it was away."""
+    try:
+        count = waiting_records(home.journal, url)
+    except LedgerError as error:
+        say(f"note: {error}")
+        return
+    if count:
+        say(
+            f"note: {count} records of the last run wait in the journal; the next start brings them into the"
+            f" books, and they are not in what is shown now"
+        )
+
+
+def put_journal_aside(home: Home, *, stamp: str) -> Path | None:
+    """Put the journal of a home aside, whose database is another one now; return where it is.
+
+    It goes on from records that the database does not have, and a start would refuse it. The next start
+    begins a journal of its own.
+
+    Raises:
+        LedgerError: if it cannot be moved.
+    """
+    if not home.journal.exists():
+        return None
+    aside = home.journal.with_name(f"journal.before_{stamp}")
+    try:
+        home.journal.rename(aside)
+    except OSError as error:
+        raise LedgerError(
+            f"the books are restored, but {home.journal} cannot be moved ({error}); move it away before the"
+            f" next start"
+        ) from error
+    return aside
 
 
 def operator() -> str:

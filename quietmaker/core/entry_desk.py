@@ -189,8 +189,8 @@ class EntryDesk:
             ("level", str(level)),
             ("required_ppb", str(gates.required_rate(state))),
             ("candles", str(count)),
-            ("range_low", str(low)),
-            ("range_high", str(high)),
+            ("range_low", str(state.product.price(low))),
+            ("range_high", str(state.product.price(high))),
         )
 
     def _tell(self, ladder: Ladder, plan: Plan, out: list[Command]) -> None:

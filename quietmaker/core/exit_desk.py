@@ -320,7 +320,7 @@ class ExitDesk:
 
     def _intent(self, entry: Side, wanted: Exit, price: int, *, taking: bool) -> Intent:
         state = self.state
-        levels = self.levels
+        levels, priced = self.levels, state.product.price
         side = _SELL if entry is _BUY else _BUY
         return Intent(
             client_id=state.client_id(side, "X"),
@@ -339,9 +339,9 @@ class ExitDesk:
             bid=Ticks(state.bid),
             ask=Ticks(state.ask),
             inputs=(
-                ("break_even", str(levels.break_even) if levels else ""),
-                ("target", str(levels.target) if levels else ""),
-                ("stop", str(levels.stop) if levels else ""),
+                ("break_even", str(priced(levels.break_even)) if levels else ""),
+                ("target", str(priced(levels.target)) if levels else ""),
+                ("stop", str(priced(levels.stop)) if levels else ""),
                 ("tries", str(self.tries)),
             ),
         )

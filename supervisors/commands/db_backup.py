@@ -22,7 +22,7 @@ from supervisors.commands.options import (
     write_json,
     write_table,
 )
-from supervisors.desk import books_open, operator, stopped
+from supervisors.desk import books_open, operator, put_journal_aside, stopped
 from supervisors.home import Home
 from supervisors.tables import stamp
 
@@ -65,20 +65,16 @@ def restore(
     happened after the backup is not in the books: the next start asks the exchange, and names what differs.
     """
     settings = load_settings(config_file, overrides)
-    with stopped(settings, Home.from_env(os.environ), create=True) as url:
-        done = restore_books(
-            url,
-            file,
-            mode=settings.mode,
-            replace=replace,
-            stamp=f"{utc():%Y%m%d_%H%M%S}",
-            tell=say,
-        )
+    home, now = Home.from_env(os.environ), f"{utc():%Y%m%d_%H%M%S}"
+    with stopped(settings, home, create=True) as url:
+        done = restore_books(url, file, mode=settings.mode, replace=replace, stamp=now, tell=say)
+        journal = put_journal_aside(home, stamp=now)
         kept = "" if done.aside is None else f"; what was there is in the schema {done.aside}"
         _record(url, "db restore", file, f"{done.manifest.rows} rows{kept}")
     data = {
         "file": str(file),
         "aside": done.aside,
+        "journal_aside": None if journal is None else str(journal),
         "schema_now": done.revision,
         **_described(done.manifest),
     }

@@ -49,8 +49,8 @@ def test_a_quote_carries_what_was_decided() -> None:
         "level": "0",
         "required_ppb": "5050000",
         "candles": "5",
-        "range_low": "9800",
-        "range_high": "10200",
+        "range_low": "0.9800",
+        "range_high": "1.0200",
     }
 
 

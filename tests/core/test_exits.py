@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from quietmaker.core.commands import AlertKind, CancelReason
@@ -164,14 +166,14 @@ def test_resting_at_the_touch_joins_a_better_touch_and_never_goes_below_the_targ
     entry: Side,
 ) -> None:
     held = Holding(entry, exits=make_exits(rest_at_touch=True))
-    target = dict(held.desk.exit().inputs)["target"]
+    target = Decimal(dict(held.desk.exit().inputs)["target"])
     assert held.desk.exit().price == held.at(100)
     held.market(20, 120)
     assert held.desk.exit().price == held.at(120)
     held.market(20, 90)
     assert held.desk.exit().price == held.at(90)
     held.market(20, 40)
-    assert held.desk.exit().price == int(target)
+    assert held.desk.exit().price == held.desk.product.ticks(target)
 
 
 @BOTH
@@ -263,7 +265,7 @@ def test_a_stale_position_rests_at_the_touch_but_not_below_break_even(entry: Sid
 @BOTH
 def test_a_touch_at_exactly_break_even_is_no_loss(entry: Side) -> None:
     held = Holding(entry, exits=PLAIN)
-    at = int(dict(held.desk.exit().inputs)["break_even"])
+    at = held.desk.product.ticks(Decimal(dict(held.desk.exit().inputs)["break_even"]))
     gain = (at - held.price) * entry.sign
     held.market(gain - 30, gain)
     held.desk.wait(600)

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 import psycopg2
 import pytest
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
 from quietmaker.errors import LedgerError, LedgerTooNew, SafetyRefusal, WrongLedgerMode
-from quietmaker.ledger import archive, migrate
+from quietmaker.ledger import archive, migrate, tables
 from quietmaker.ledger.archive import Manifest
 from quietmaker.ledger.backup import back_up
 from quietmaker.ledger.reports import PnlBy, Reports
@@ -49,12 +51,21 @@ def trade(url: str, *, mode: str = "paper", number: int = 0) -> None:
     """Open a run, and buy and sell with amounts of many digits."""
     ledger = PromptLedger(lambda: url, products=PRODUCTS)
     ledger.begin_run(mode=mode, config_sha="c0ffee", version="0.1.0", at=at(number))
-    bought = entry(f"e{number}")
-    sold = exit_of(f"x{number}", f"e{number}", reason=ExitReason.TIMEOUT_LOSS)
+    begun = 100 * number
+    bought = entry(f"e{number}", when=begun)
+    sold = exit_of(f"x{number}", f"e{number}", reason=ExitReason.TIMEOUT_LOSS, when=begun + 3)
+    first, second = "0.00000000000000000123", "0.123456789012345678901234567890"
     fills = [
-        fill_of(bought, f"a{number}", size=333, fee="0.00000000000000000123"),
-        fill_of(bought, f"b{number}", size=667, fee="0.123456789012345678901234567890"),
-        fill_of(sold, f"c{number}", price=1003, fee="-0.01", when=9, liquidity=Liquidity.TAKER),
+        fill_of(bought, f"a{number}", size=333, fee=first, when=begun + 1),
+        fill_of(bought, f"b{number}", size=667, fee=second, when=begun + 2),
+        fill_of(
+            sold,
+            f"c{number}",
+            price=1003,
+            fee="-0.01",
+            when=begun + 9,
+            liquidity=Liquidity.TAKER,
+        ),
     ]
     ledger.write_intent(bought)
     ledger.write_intent(sold)
@@ -248,6 +259,23 @@ def test_rows_that_the_constraints_refuse_leave_the_database_as_it_was(
     with pytest.raises(LedgerError, match="the database is as before"):
         restored(other, file, replacing=True)
     assert query(other, "SELECT client_id FROM order_intents ORDER BY 1") == [("e3",), ("x3",)]
+
+
+def test_what_comes_out_otherwise_than_it_went_in_is_undone(
+    file: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_in = tables.copy_in
+
+    def losing_a_cent(cursor: Cursor, name: str, columns: tuple[str, ...], csv: IO[bytes]) -> int:
+        count = copy_in(cursor, name, columns, csv)
+        if name == "fills":
+            cursor.execute("UPDATE fills SET fee = fee + 0.01 WHERE trade_id = 'c0'")
+        return count
+
+    monkeypatch.setattr(tables, "copy_in", losing_a_cent)
+    with pytest.raises(LedgerError, match="fills did not come out of the database as it went in"):
+        restored(empty_url, file)
+    assert migrate.current(empty_url) == ""
 
 
 def test_a_backup_does_not_overwrite_a_file(file: Path, traded_url: str) -> None:

@@ -248,7 +248,7 @@ def test_a_max_lifetime_exit_filled_as_maker_never_loses(
     )
     desk.touch(bid, bid + 30)
     desk.fill(desk.entry(entry))
-    break_even_at = int(dict(desk.exit().inputs)["break_even"])
+    break_even_at = desk.product.ticks(Decimal(dict(desk.exit().inputs)["break_even"]))
     if entry is Side.BUY:
         desk.touch(break_even_at + beyond - 30, break_even_at + beyond)
     else:
