@@ -71,6 +71,18 @@ class Account:
             for currency, amount in self._available.items()
         }
 
+    def move(self, currency: str, amount: Decimal) -> None:
+        """Let money come, or go when the amount is negative.
+
+        Raises:
+            ValueError: if less is available.
+        """
+        if self.available(currency) + amount < 0:
+            raise ValueError(
+                f"{self.available(currency)} {currency} are available, not {-amount}; orders hold the rest"
+            )
+        self._credit(currency, amount)
+
     def reserve(self, product: Product, order: Order) -> bool:
         """Hold what the order can cost; return False, and hold nothing, when it is not there."""
         currency = _held_currency(product, order.side)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from quietmaker.core.grid import NumberError, number
 from quietmaker.core.units import ZERO, add
 from quietmaker.exchange.server.admin_market import MarketError, parse_market
 from quietmaker.exchange.server.catalogue import FLAGS
@@ -68,6 +69,7 @@ class Admin:
             web.get("/admin/state", _guarded(self._state)),
             web.post("/admin/market", _guarded(self._market)),
             web.post("/admin/product", _guarded(self._product)),
+            web.post("/admin/cash", _guarded(self._cash)),
             web.post("/admin/close", _guarded(self._close)),
         ]
 
@@ -214,6 +216,22 @@ class Admin:
         self.hub.status(market)
         return _json({"product": market, "state": state})
 
+    async def _cash(self, request: web.Request) -> web.StreamResponse:
+        body = await _body(request)
+        if not isinstance(body, dict) or body.keys() != {"currency", "amount"}:
+            raise _BadRequest("say currency and amount, which is negative for a withdrawal")
+        currency, said = body["currency"], body["amount"]
+        if not isinstance(currency, str) or not currency.isalnum() or not currency.isupper():
+            raise _BadRequest(f"{currency!r} is no currency, such as USD")
+        amount = _amount(said)
+        self.desk.now()
+        account = self.desk.floor.core.account
+        try:
+            account.move(currency, amount)
+        except ValueError as error:
+            raise _BadRequest(str(error)) from error
+        return _json({"currency": currency, "available": plain(account.available(currency))})
+
     async def _close(self, request: web.Request) -> web.StreamResponse:
         body = await _body(request)
         if not isinstance(body, dict):
@@ -236,6 +254,18 @@ class Admin:
                 line.close(Ending.ADMIN, code, reason)
             closed += 1
         return _json({"closed": closed})
+
+
+def _amount(said: object) -> Decimal:
+    """Return a signed amount, which is told as decimal text like every other number."""
+    text = said if isinstance(said, str) else ""
+    try:
+        amount = number(text.removeprefix("-"))
+    except NumberError as error:
+        raise _BadRequest(f"amount is decimal text, such as '-12.5', not {said!r}") from error
+    if not amount:
+        raise _BadRequest("an amount of 0 moves nothing")
+    return -amount if text.startswith("-") else amount
 
 
 def _guarded(handler: Handler) -> Handler:

@@ -169,6 +169,38 @@ def order(symbol: str) -> dict[str, Any]:
     }
 
 
+def test_money_can_come_to_the_account_and_go(served: Served) -> None:
+    def move(currency: str, amount: str) -> tuple[int, Any]:
+        return served.ask("POST", "/admin/cash", {"currency": currency, "amount": amount})
+
+    assert move("BTC", "0.25") == (200, {"currency": "BTC", "available": "0.25"})
+    assert move("BTC", "-0.05") == (200, {"currency": "BTC", "available": "0.2"})
+    served.place("hold", price="0.1", size="10")
+    dollars = served.ask("GET", "/admin/state")[1]["balances"]["USD"]
+    status, answer = move("USD", f"-{dollars['total']}")
+    assert (status, "orders hold the rest" in answer["error"]) == (400, True)
+    balances = served.ask("GET", "/admin/state")[1]["balances"]
+    assert (balances["USD"], balances["BTC"]["total"]) == (dollars, "0.2")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({}, "say currency and amount"),
+        ({"currency": "USD"}, "say currency and amount"),
+        ({"currency": "usd", "amount": "1"}, "no currency"),
+        ({"currency": "USD", "amount": 1.5}, "decimal text"),
+        ({"currency": "USD", "amount": "many"}, "decimal text"),
+        ({"currency": "USD", "amount": "0"}, "moves nothing"),
+        ({"currency": "USD", "amount": "-99999999"}, "are available"),
+    ],
+)
+def test_money_that_cannot_move_is_refused(served: Served, body: Any, says: str) -> None:
+    status, answer = served.ask("POST", "/admin/cash", body)
+    assert status == 400
+    assert says in answer["error"]
+
+
 def test_connections_can_be_closed_cleanly_or_broken_off(served: Served) -> None:
     market, user = served.connect(), served.connect("/user")
     market.subscribe("ticker", SYMBOL)
