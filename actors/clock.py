@@ -1,13 +1,15 @@
 """The clock: tells everybody that time passed, and measures how far the exchange's clock is from ours.
 
 A decision learns the time from its event, so something must happen when nothing does. A tick is not
-put into an inbox that is behind: it would only be old when it is read.
+put into an inbox that is behind: it would only be old when it is read. Actors are ticked one after the
+other over the whole period: all at once would want the interpreter together, and an order would wait.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,7 +34,7 @@ class ClockLinks:
     """What the clock works with.
 
     Attributes:
-        tick: delivers a tick to every actor that is not behind.
+        ticks: each delivers a tick to one actor, unless that is behind; at least one.
         feed: hears whether the clocks agree; without that nothing is quoted.
         board: shows the skew.
         skew_limit: beyond this, times of orders and candles mean something else than they say.
@@ -40,7 +42,7 @@ class ClockLinks:
 
     clock: Clock
     exchange: Exchange
-    tick: Callable[[Tick], None]
+    ticks: Sequence[Callable[[Tick], None]]
     feed: Tellable[FeedMessage]
     board: Board
     skew_limit: Nanos
@@ -80,8 +82,12 @@ class ClockActor(BaseActor[ClockMessage]):
             self._measure()
 
     def _run(self) -> None:
-        while not self._over.wait(PERIOD / SECOND):
-            self._links.tick(Tick(now=self._links.clock.now()))
+        ticks, clock = self._links.ticks, self._links.clock
+        pause = PERIOD / SECOND / len(ticks)
+        for tick in itertools.cycle(ticks):
+            if self._over.wait(pause):
+                return
+            tick(Tick(now=clock.now()))
 
     def _measure(self) -> None:
         """Compare with the exchange; half of the request's time is taken to be its way there."""

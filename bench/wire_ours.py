@@ -46,7 +46,7 @@ from quietmaker.settings import load
 from quietmaker.telemetry import logs
 from quietmaker.telemetry.metrics import Metrics
 from supervisors.clock import SystemClock
-from supervisors.composition import Outside, Trading, compose
+from supervisors.composition import Outside, Trading, compose, spare_what_stands
 from supervisors.link import Connection, paper_endpoints
 
 CHOSEN: Final = (
@@ -196,6 +196,7 @@ class _Run:
 
     def _drive(self) -> None:
         supervisor = self._trading.supervisor
+        spare_what_stands()
         supervisor.start()
         while not self._over.is_set():
             gave_up = supervisor.step(0.1)

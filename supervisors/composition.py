@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pykka
@@ -135,6 +137,15 @@ def compose(
     return _Composer(settings, outside, products, process, refresh).compose()
 
 
+def spare_what_stands() -> None:
+    """Have the collector of cycles leave alone what there is, modules above all. Once, at the start.
+
+    A full collection would look through it and keep every order waiting meanwhile (measured: 60 ms).
+    """
+    gc.collect()
+    gc.freeze()
+
+
 class _Composer:
     """Holds the shared objects while the actors are described."""
 
@@ -243,11 +254,6 @@ class _Composer:
         address = self._traders[symbol]
         return MarketSlot(lambda: address.bound and address.tell(MarketMoved()))
 
-    def _tick(self, tick: Tick) -> None:
-        for address in (*self._to.values(), *self._traders.values()):
-            if address.bound and address.depth < BEHIND:
-                address.tell(tick)
-
     def _to_writer(self) -> None:
         self._to[tree.LEDGER].tell(FactsQueued())
 
@@ -279,7 +285,7 @@ class _Composer:
         links = ClockLinks(
             clock=self._outside.clock,
             exchange=self._outside.exchange,
-            tick=self._tick,
+            ticks=[partial(_tick, to) for to in (*self._to.values(), *self._traders.values())],
             feed=self._to[tree.FEED],
             board=self._board,
             skew_limit=seconds(self._settings.exchange.max_clock_skew_seconds),
@@ -412,3 +418,8 @@ class _Composer:
             board=self._board, page=self._page, process=self._process, refresh=self._refresh
         )
         return StatusActor.start(around, links)
+
+
+def _tick(address: Address[Any], tick: Tick) -> None:
+    if address.bound and address.depth < BEHIND:
+        address.tell(tick)

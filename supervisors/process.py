@@ -28,7 +28,7 @@ from quietmaker.telemetry.metrics import Metrics, ProcessState
 from supervisors import build
 from supervisors.clock import SystemClock
 from supervisors.closing import cancel_all, settle, store
-from supervisors.composition import Outside, Trading, compose
+from supervisors.composition import Outside, Trading, compose, spare_what_stands
 from supervisors.home import Instance
 from supervisors.opening import Chosen, Opened, open_run
 from supervisors.paper_server import LOG
@@ -169,6 +169,7 @@ class Process:
             pid=os.getpid(),
         )
         self._become(ProcessState.RUNNING)
+        spare_what_stands()
         supervisor = self.trading.supervisor
         supervisor.start()
         gave_up: GiveUp | None = None

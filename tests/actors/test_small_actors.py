@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -295,6 +296,23 @@ def test_a_product_that_left_or_changed_its_increments_stops_entries() -> None:
 # --- clock --------------------------------------------------------------------------------------
 
 
+def test_actors_are_ticked_in_turn() -> None:
+    clock = HandClock()
+    ticked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    links = ClockLinks(
+        clock=clock,
+        exchange=FakeExchange(clock=clock),
+        ticks=[lambda tick, name=name: ticked.put(name) for name in "abc"],  # type: ignore[misc]
+        feed=Told(),
+        board=Board(),
+        skew_limit=SKEW_LIMIT,
+        metrics=make_metrics(),
+    )
+    ref = ClockActor.start(around("clock", clock), links)
+    assert [ticked.get(timeout=5) for _ in range(7)] == list("abcabca")
+    ref.stop(timeout=5)
+
+
 def test_a_skewed_clock_is_told_to_the_feed() -> None:
     clock = HandClock()
     exchange = FakeExchange(clock=clock)
@@ -305,7 +323,7 @@ def test_a_skewed_clock_is_told_to_the_feed() -> None:
         ClockLinks(
             clock=clock,
             exchange=exchange,
-            tick=lambda tick: None,
+            ticks=[lambda tick: None],
             feed=feed,
             board=board,
             skew_limit=SKEW_LIMIT,
