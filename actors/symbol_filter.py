@@ -16,14 +16,13 @@ from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
 from actors.conflate import MarketSlot
 from actors.eligibility import Eligibility, Said
+from actors.overrides import ban_of, included_by
 from actors.protocol import FilterMessage, TraderMessage
 from quietmaker.core import filter_check
 from quietmaker.core.events import DataLost, TouchChanged
 from quietmaker.core.filter_desk import Evaluation, FilterDesk, Floor, Windows
 from quietmaker.core.filter_rules import Verdict
 from quietmaker.core.filter_states import (
-    OPERATOR,
-    PERMANENT,
     Ban,
     Evidence,
     FilterState,
@@ -148,25 +147,13 @@ class SymbolFilter(BaseActor[FilterMessage]):
                 shadow=trades[symbol].shadow,
                 spread=self._links.spreads[symbol].average(now),
                 ban=self._ban(symbol, now),
-                included=self._included(symbol, standing, now),
+                included=included_by(self._overrides.get(symbol), standing, now),
             )
             for symbol, standing in desk.standings.items()
         }
 
     def _ban(self, symbol: str, now: Instant) -> Ban | None:
-        if (rule := self._links.banned(symbol)) is not None:
-            return Ban(rule=PERMANENT, reason=rule)
-        said = self._overrides.get(symbol)
-        if said is None or said.include or (said.until is not None and now >= said.until):
-            return None
-        return Ban(rule=OPERATOR, reason=f"{OPERATOR} {said.operator}: {said.reason}")
-
-    def _included(self, symbol: str, standing: Standing, now: Instant) -> str | None:
-        said = self._overrides.get(symbol)
-        if said is None or not said.include:
-            return None
-        holds = standing.since < said.at if said.until is None else now < said.until
-        return f"{OPERATOR} {said.operator}: {said.reason}" if holds else None
+        return ban_of(self._links.banned(symbol), self._overrides.get(symbol), now)
 
     # --- evaluating -----------------------------------------------------------------------------
 

@@ -52,6 +52,9 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
         "status": Verb(
             "supervisors.commands.status:status", "Show what the running instance is doing."
         ),
+        "symbols": Verb(
+            "supervisors.commands.symbols:symbols", "Show and change which symbols may enter."
+        ),
         "trades": Verb("supervisors.commands.trades:trades", "List and explain trades."),
         "version": Verb("supervisors.commands.version:version", "Show the version and the commit."),
     }

@@ -15,7 +15,8 @@ from quietmaker.core.filter_states import DAY, FilterState, Transition
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError
-from quietmaker.ledger import sql
+from quietmaker.ledger import actions, sql
+from quietmaker.ledger.actions import Action
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, Session, UrlSource, insert, rows
 from quietmaker.ledger.rows import text
 from quietmaker.ports import FilterTrades, Override
@@ -60,6 +61,11 @@ class PostgresFilterBooks:
             found[row[0]].append(_transition(row))
         return found
 
+    def known_symbols(self) -> list[str]:
+        """Return every symbol that was traded, moved or spoken of."""
+        found = self._session.run(lambda cursor: rows(cursor, _QUERIES["known_symbols"]))
+        return [symbol for (symbol,) in found]
+
     def history(self, symbol: str | None, *, limit: int) -> list[Transition]:
         """Return transitions, of one symbol or all, the latest first."""
         query = _QUERIES["history"]
@@ -81,7 +87,19 @@ class PostgresFilterBooks:
         return {row[0]: _override(row) for row in found}
 
     def store_override(self, override: Override) -> None:
-        """Store the operator's word."""
+        """Store the operator's word, and that it was given."""
+        until = "" if override.until is None else str(override.until)
+        action = Action(
+            at=override.at,
+            operator=override.operator,
+            action=f"symbols {'include' if override.include else 'exclude'}",
+            arguments={
+                "symbol": override.symbol,
+                "reason": override.reason,
+                "until_ns": until,
+            },
+            outcome="stored",
+        )
         values = {
             "symbol": override.symbol,
             "at_ns": override.at,
@@ -90,7 +108,12 @@ class PostgresFilterBooks:
             "until_ns": override.until,
             "operator": text(override.operator),
         }
-        self._write(lambda cursor: cursor.execute(_QUERIES["store_override"], values))
+
+        def work(cursor: Cursor) -> None:
+            cursor.execute(_QUERIES["store_override"], values)
+            actions.insert(cursor, action)
+
+        self._write(work)
 
     def store_shadow(self, trips: Sequence[RoundTrip], products: Mapping[str, Product]) -> None:
         """Store round trips of the shadow, each once, and let old ones go."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quietmaker.core import filter_check
+from quietmaker.core.filter_remedies import remedy
 from quietmaker.core.filter_rules import Finding, Rule, Trades, judge
 from quietmaker.core.outcomes import Outcome, outcome_of, win_rate
 from tests.kit.filter import FOUNDING, UNKNOWN_SPREAD, spread, trades
@@ -117,3 +118,26 @@ def test_a_break_even_is_neither_won_nor_lost_and_counts_as_a_trade() -> None:
 )
 def test_impossible_sums_are_recognised(sums: Trades) -> None:
     assert sums.flaw
+
+
+@given(trips=st.integers(5, 200), wins=st.integers(0, 200), net=st.decimals("-500", "50", places=4))
+def test_what_would_change_a_failing_rule_does_change_it(
+    trips: int, wins: int, net: Decimal
+) -> None:
+    sums = trades(trips, min(wins, trips), net)
+    for result in judge(sums, UNKNOWN_SPREAD, FOUNDING).results:
+        said = remedy(result, sums, FOUNDING)
+        if not result.failed:
+            assert not said or result.rule is Rule.SPREAD
+        elif result.rule is Rule.WIN_RATE:
+            more = int(said.split()[0])
+            for won, fails in ((more, False), (more - 1, True)):
+                after = trades(trips + won, sums.wins + won, net)
+                rate = judge(after, UNKNOWN_SPREAD, FOUNDING).of(Rule.WIN_RATE)
+                assert rate.failed is fails
+        else:
+            # The words are rounded to four digits.
+            earned = Decimal(said.split()[0])
+            for slack, fails in ((Decimal("0.0001"), False), (Decimal("-0.0001"), True)):
+                after = trades(trips, sums.wins, net + earned + slack)
+                assert judge(after, UNKNOWN_SPREAD, FOUNDING).of(result.rule).failed is fails

@@ -58,6 +58,12 @@ DELETE FROM shadow_trips WHERE closed_ns < %(before)s
 SELECT closed_ns / 86400000000000 AS day, count(*), count(*) FILTER (WHERE net > 0), sum(net), sum(entry_value)
 FROM round_trips WHERE symbol = %(symbol)s AND closed_ns >= %(since)s GROUP BY 1 ORDER BY 1
 
+-- name: known_symbols
+SELECT symbol FROM holdings
+UNION SELECT symbol FROM symbol_overrides
+UNION SELECT symbol FROM filter_transitions
+ORDER BY symbol
+
 -- name: history
 SELECT symbol, at_ns, from_state, to_state, rule, value, threshold, sample, reason
 FROM filter_transitions WHERE (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
