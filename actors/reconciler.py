@@ -376,6 +376,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 round_trip=books.round_trip,
                 reason=books.reason,
                 next_sequence=1,
+                newest=books.newest,
             )
             life = work.symbols[symbol]
             for order in books.orders:

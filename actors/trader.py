@@ -28,13 +28,13 @@ from actors.protocol import (
     StopTrading,
     TraderMessage,
 )
-from actors.view import view_of
+from actors.view import hold_text, view_of
 from quietmaker.core.commands import (
     Alert,
     CancelOrder,
     CancelReason,
     Command,
-    Gate,
+    DustLeft,
     HoldChanged,
     RefreshBook,
     RoundTrip,
@@ -317,13 +317,7 @@ class TraderActor(BaseActor[TraderMessage]):
         """Send what is to be sent; only then tell of it, and of everything else."""
         if not commands:
             return
-        sent = False
-        for command in commands:
-            if isinstance(command, SubmitOrder | CancelOrder):
-                self._links.gateway.tell(command)
-                sent = True
-        if sent:
-            give_way()
+        self._send(commands)
         for command in commands:
             match command:
                 case SubmitOrder():
@@ -336,11 +330,20 @@ class TraderActor(BaseActor[TraderMessage]):
                     self._hold(command)
                 case RoundTrip():
                     self._closed(command)
+                case DustLeft():
+                    self._links.facts.put(command)
                 case Alert():
                     self._alert(command)
                 case _:
                     assert_never(command)
         self._show()
+
+    def _send(self, commands: Sequence[Command]) -> None:
+        orders = [each for each in commands if isinstance(each, SubmitOrder | CancelOrder)]
+        for order in orders:
+            self._links.gateway.tell(order)
+        if orders:
+            give_way()
 
     def _decided(self, intent: Intent) -> None:
         reason = intent.exit_reason
@@ -361,16 +364,12 @@ class TraderActor(BaseActor[TraderMessage]):
         self._details[hold.side] = hold.detail
         self._links.facts.put(hold)
         self._links.metrics.hold_changed(hold)
-        if hold.gate is None:
-            text = f"{hold.side.value} is quoted"
-        else:
-            text = f"{hold.side.value} is not quoted: {_reason_text(hold.gate, hold.detail)}"
+        text = hold_text(hold)
         gate = "quoted" if hold.gate is None else hold.gate.value
         self._log.info(Event.HOLD_CHANGED, text, side=hold.side, reason=gate)
 
     def _closed(self, trip: RoundTrip) -> None:
         self._exit_told = None
-        self._links.facts.put(trip)
         self._links.metrics.round_trip(trip)
         self._links.board.closed(trip)
         held = (trip.closed_at - trip.opened_at) / SECOND
@@ -396,9 +395,3 @@ class TraderActor(BaseActor[TraderMessage]):
         view = view_of(self.core, details=self._details, book_at=self._book_at)
         self._links.board.show(view)
         self._shown_at = self._links.clock.now()
-
-
-def _reason_text(gate: Gate, detail: str) -> str:
-    if not detail or detail.startswith(gate.value):
-        return detail or gate.value
-    return f"{gate.value}, {detail}"

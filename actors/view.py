@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from actors.board import SideView, SymbolView
+from quietmaker.core.commands import HoldChanged
 from quietmaker.core.exit_desk import Owner
 from quietmaker.core.fees import fee_on
 from quietmaker.core.rounds import unrealised
@@ -136,3 +137,12 @@ def _count(view: SymbolView, side: Side) -> int:
     own = len(entries.quotes) if entries is not None else 0
     leaves = view.exit is not None and (view.position > 0) is (side is Side.SELL)
     return own + int(leaves)
+
+
+def hold_text(hold: HoldChanged) -> str:
+    """Say whether a side is quoted, and if not why."""
+    if hold.gate is None:
+        return f"{hold.side.value} is quoted"
+    gate, detail = hold.gate.value, hold.detail
+    reason = detail if detail.startswith(gate) else f"{gate}, {detail}" if detail else gate
+    return f"{hold.side.value} is not quoted: {reason}"

@@ -125,7 +125,7 @@ def _trade(url: str, kind: str, folder: Path, log: Any) -> None:
             user_stream=link.user,
             ledger=watch,
             tie_out_books=tie_out_books,
-            filter_books=MemoryFilterBooks(MemoryLedger()),
+            filter_books=MemoryFilterBooks(MemoryLedger(), {}),
             clock=clock,
             metrics=metrics,
             run=run,

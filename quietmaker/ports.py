@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, TypeAlias
 
-from quietmaker.core.commands import Alert, CancelReason, HoldChanged, RoundTrip
+from quietmaker.core.commands import Alert, CancelReason, DustLeft, HoldChanged, RoundTrip
 from quietmaker.core.differences import Difference
 from quietmaker.core.evidence import Account, Books, Checkpoint, Execution
 from quietmaker.core.fees import FeeRates
@@ -302,7 +302,7 @@ LedgerFact: TypeAlias = (
     OrderFact
     | Fill
     | FillMarked
-    | RoundTrip
+    | DustLeft
     | HoldChanged
     | Alert
     | DifferenceNoted
@@ -320,8 +320,9 @@ class SymbolBooks:
         orders: orders that had not ended, or ended with fills still to come, with their state and what
             was filled. An order whose request has no stored answer is UNKNOWN: it may have been sent.
         lots: units of the open position, oldest first.
-        round_trip: id of the open round trip, None when flat.
+        round_trip: id of the open round trip, None when flat, or when what is held is dust.
         reason: the exit rule last decided on, for an open position.
+        newest: time and trade id of the newest execution that is stored.
     """
 
     symbol: str
@@ -329,6 +330,7 @@ class SymbolBooks:
     lots: tuple[Lot, ...]
     round_trip: str | None
     reason: ExitReason | None
+    newest: tuple[Instant, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

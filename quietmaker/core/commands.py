@@ -129,6 +129,23 @@ class RoundTrip:
     config_sha: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DustLeft:
+    """A round trip is over although units are held: the exchange takes no order that small.
+
+    The books derive round trips from fills alone; where one ends without being flat they must be told.
+
+    Attributes:
+        trade_id: the newest execution, by its time, that belongs to what is over.
+        lots: what is left.
+    """
+
+    symbol: str
+    now: Instant
+    trade_id: str
+    lots: Lots
+
+
 class AlertKind(Name):
     """What must never happen quietly."""
 
@@ -150,4 +167,6 @@ class Alert:
     detail: str
 
 
-Command: TypeAlias = SubmitOrder | CancelOrder | RefreshBook | HoldChanged | RoundTrip | Alert
+Command: TypeAlias = (
+    SubmitOrder | CancelOrder | RefreshBook | HoldChanged | RoundTrip | DustLeft | Alert
+)

@@ -172,13 +172,19 @@ class OrderFilled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """The state that the ledger and the exchange agreed on at boot or after a restart."""
+    """The state that the ledger and the exchange agreed on at boot or after a restart.
+
+    Attributes:
+        round_trip: the open one; None when flat, or when what is held is dust that an earlier one left.
+        newest: time and trade id of the newest execution that the ledger holds, None before the first.
+    """
 
     now: Instant
     orders: tuple[Working, ...]
     lots: tuple[Lot, ...]
     round_trip: str | None
     reason: ExitReason | None
+    newest: tuple[Instant, str] | None
     next_sequence: int
 
 

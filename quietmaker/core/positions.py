@@ -100,6 +100,14 @@ class Position:
         """Return the held lots, oldest first."""
         return tuple(self._open)
 
+    def newest(self) -> Lot:
+        """Return the lot that was opened last.
+
+        Raises:
+            IndexError: if nothing is held.
+        """
+        return self._open[-1]
+
     def apply(self, fill: Fill, twice_mid: int) -> tuple[Closed, ...]:
         """Take a fill and return what it closed; the rest of it opens or adds."""
         maker = fill.liquidity is _MAKER

@@ -187,7 +187,7 @@ class Trader:
                 )
             case Recovered():
                 self._advance(event.now)
-                self._recover(event)
+                return self._recover(event)
             case _:
                 self._advance(event.now)
                 learn(event, self.state, self.entries, self.exits)
@@ -216,7 +216,7 @@ class Trader:
         """Return the net result of what was closed of the round trip that is still open, in quote."""
         return self._trips.open_result()
 
-    def _recover(self, event: Recovered) -> None:
+    def _recover(self, event: Recovered) -> Sequence[Command]:
         """Adopt the orders and lots that the ledger and the exchange agree on."""
         state = self.state
         state.position = Position(event.lots)
@@ -231,13 +231,21 @@ class Trader:
                 self.exits.order = order
             else:
                 self.entries.adopt(order)
-        if event.lots:
+        if event.newest is not None:
+            self._trips.note(*event.newest)
+        if event.lots and event.round_trip is not None:
             first = next(
                 (lot for lot in event.lots if lot.order == event.round_trip), event.lots[0]
             )
-            self._trips.begin(event.round_trip or first.order, first.at)
+            self._trips.resume(event.round_trip, first.at)
             self.exits.reason = event.reason
         state.recovered = True
+        out: list[Command] = []
+        if state.seen:
+            self._trips.close(
+                out
+            )  # an earlier life may have ended before it could say what is dust
+        return self._decide(out)
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -345,6 +353,7 @@ class Trader:
         position = state.position
         before = position.entry
         closed = position.apply(fill, state.bid + state.ask)
+        self._trips.note(fill.at, fill.trade_id)
         self._spend(fill)
         if closed:
             self._trips.count(closed, fill)
@@ -387,11 +396,15 @@ class Trader:
         if bid <= 0 or ask <= 0 or bid >= ask:
             state.stale = StaleReason.CROSSED if bid > 0 and ask > 0 else StaleReason.ONE_SIDED
             return self._decide()
-        changed = state.bid != bid or state.ask != ask or state.stale is not None or not state.seen
+        first = not state.seen
+        changed = state.bid != bid or state.ask != ask or state.stale is not None or first
         state.bid, state.ask, state.stale, state.seen = bid, ask, None, True
         if not changed and now < self.wake_at:
             return NOTHING
-        return self._decide()
+        out: list[Command] = []
+        if first:
+            self._trips.close(out)  # recovered before any price was known
+        return self._decide(out)
 
     def _advance(self, now: int) -> None:
         state = self.state

@@ -5,13 +5,13 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from quietmaker.core.commands import Command, RoundTrip
+from quietmaker.core.commands import Command, DustLeft, RoundTrip
 from quietmaker.core.exit_desk import ExitDesk
 from quietmaker.core.orders import ExitReason, Fill
 from quietmaker.core.positions import Closed
 from quietmaker.core.rounds import RoundTripBuilder
 from quietmaker.core.state import State
-from quietmaker.core.units import SECOND, ZERO, Instant, minus
+from quietmaker.core.units import SECOND, ZERO, Instant, Lots, minus
 
 DAY: Final = 86_400 * SECOND
 
@@ -19,7 +19,7 @@ DAY: Final = 86_400 * SECOND
 class RoundTrips:
     """Keeps the round trip of one symbol."""
 
-    __slots__ = ("_closer", "_exits", "_round", "_state")
+    __slots__ = ("_closer", "_exits", "_newest_at", "_newest_trade", "_resumed", "_round", "_state")
 
     def __init__(self, state: State, exits: ExitDesk) -> None:
         """Work on these facts, with these exits."""
@@ -27,6 +27,9 @@ class RoundTrips:
         self._exits = exits
         self._round: RoundTripBuilder | None = None
         self._closer: tuple[str, ExitReason] = ("", ExitReason.PAIRED)
+        self._resumed = False
+        self._newest_at = 0
+        self._newest_trade = ""
 
     @property
     def open(self) -> bool:
@@ -50,16 +53,45 @@ class RoundTrips:
     def begin(self, round_trip: str, at: Instant) -> None:
         """Begin a round trip, and its exits with it."""
         self._round = RoundTripBuilder(round_trip=round_trip, opened_at=at)
+        self._resumed = False
         self._exits.begin(round_trip, at)
+
+    def resume(self, round_trip: str, at: Instant) -> None:
+        """Go on with a round trip of an earlier life, of which units may have been closed already."""
+        self.begin(round_trip, at)
+        self._resumed = True
+
+    def note(self, at: int, trade_id: str) -> None:
+        """Know the newest execution; they may be told in any order."""
+        self._newest_at, self._newest_trade = max(
+            (self._newest_at, self._newest_trade), (at, trade_id)
+        )
 
     def close(self, out: list[Command], *, flipped: bool = False) -> None:
         """Finish the round trip once the position is flat, or is dust that nothing will join."""
         builder, state = self._round, self._state
-        if builder is None or not builder.lots:
+        if builder is None or not (builder.lots or self._resumed):
             return
         left = 0 if flipped else state.position.lots
         if left and not self._only_dust():
             return
+        if builder.lots:
+            out.append(self._finish(builder, left))
+        if left:
+            out.append(
+                DustLeft(
+                    symbol=state.product.symbol,
+                    now=state.now,
+                    trade_id=self._newest_trade,
+                    lots=Lots(left),
+                )
+            )
+        self._round = None
+        self._exits.forget()
+
+    def _finish(self, builder: RoundTripBuilder, left: int) -> RoundTrip:
+        """Return the record, and add its result to the day's."""
+        state = self._state
         closing_order, reason = self._closer
         record = builder.finish(
             state.product,
@@ -69,10 +101,9 @@ class RoundTrips:
             config_sha=state.params.config_sha,
             dust=left,
         )
-        self._round = None
-        self._book(record)
-        out.append(record)
-        self._exits.forget()
+        if record.closed_at // DAY >= state.day:
+            state.lost_today = minus(state.lost_today, record.net)  # a gain lessens it
+        return record
 
     def _only_dust(self) -> bool:
         """Return whether what is left is below the exchange's minimum and no order will change it."""
@@ -81,9 +112,3 @@ class RoundTrips:
             return False
         entry = state.position.entry
         return entry is not None and self._exits.is_dust(max(1, state.exit_price_now(entry)))
-
-    def _book(self, record: RoundTrip) -> None:
-        """Add a result to its day's loss; a gain lessens it."""
-        state = self._state
-        if record.closed_at // DAY >= state.day:
-            state.lost_today = minus(state.lost_today, record.net)

@@ -130,12 +130,14 @@ class _ConnectionLost(Exception):  # noqa: N818 - never leaves this module
 
 
 @contextlib.contextmanager
-def savepoint(cursor: Cursor) -> Iterator[None]:
-    """Undo what the block did if it raises; the transaction goes on."""
+def savepoint(
+    cursor: Cursor, *, errors: tuple[type[Exception], ...] = CONSTRAINT_ERRORS
+) -> Iterator[None]:
+    """Undo what the block did if it raises one of these; the transaction goes on."""
     cursor.execute("SAVEPOINT one_fact")
     try:
         yield
-    except CONSTRAINT_ERRORS:
+    except errors:
         cursor.execute("ROLLBACK TO SAVEPOINT one_fact")
         raise
     cursor.execute("RELEASE SAVEPOINT one_fact")

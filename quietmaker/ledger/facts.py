@@ -1,14 +1,18 @@
-"""Store facts: one insert per kind, each fact once, contradictions found rather than ignored."""
+"""Store facts: one insert per kind, each fact once, contradictions found rather than ignored.
+
+What is derived from them is brought up to date in the same transaction.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from quietmaker.core.commands import Alert, HoldChanged, RoundTrip
+from quietmaker.core.commands import Alert, DustLeft, HoldChanged
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.orders import Fill, Intent, OrderState
 from quietmaker.core.product import Product
@@ -16,16 +20,18 @@ from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError
 from quietmaker.ledger import sql
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, insert, rows, savepoint
+from quietmaker.ledger.derive import ADVERSE_HORIZON, Key
+from quietmaker.ledger.derived import Told, derive_symbol, split_again
 from quietmaker.ledger.rows import (
     INTENT_COLUMNS,
     alert_row,
+    dust_row,
     event_row,
     fill_row,
     hold_row,
     mark_row,
     product_of,
     text,
-    trip_row,
 )
 from quietmaker.ledger.standing import Standing, fold
 from quietmaker.ledger.tie_out_rows import balance_row, cash_row, difference_row, tie_out_row
@@ -35,6 +41,12 @@ QUERIES: Final = sql.load("ledger.sql")
 CONTRADICTION: Final = "the books hold another fact under the same identity"
 
 INTENTS: Final = "intents"
+
+_UNDERIVED: Final = "not_derived"
+"""Kind of the alert that tells that the books hold fills which they cannot derive."""
+
+_SPLITTING: Final = frozenset({0, ADVERSE_HORIZON})
+"""Horizons of the mids by which a round trip is split."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +96,7 @@ KINDS: Final[Mapping[str, _Kind]] = {
     "events": _Kind(of=OrderFact, key=(), order=0),
     "fills": _Kind(of=Fill, key=(0,), order=1),
     "marks": _Kind(of=FillMarked, key=(0, 1)),
-    "trips": _Kind(of=RoundTrip, key=(0, 5)),
+    "dust": _Kind(of=DustLeft, key=()),
     "holds": _Kind(of=HoldChanged, key=()),
     "alerts": _Kind(of=Alert, key=()),
     "differences": _Kind(of=DifferenceNoted, key=()),
@@ -123,8 +135,8 @@ def _row(fact: LedgerFact, products: Mapping[str, Product]) -> Row:
             return fill_row(fact, product_of(products, fact.symbol))
         case FillMarked():
             return mark_row(fact, product_of(products, fact.symbol))
-        case RoundTrip():
-            return trip_row(fact, product_of(products, fact.symbol))
+        case DustLeft():
+            return dust_row(fact, product_of(products, fact.symbol))
         case HoldChanged():
             return hold_row(fact)
         case Alert():
@@ -140,18 +152,19 @@ def _row(fact: LedgerFact, products: Mapping[str, Product]) -> Row:
 
 
 def store(cursor: Cursor, entries: Sequence[Entry]) -> list[Refusal]:
-    """Store facts together; return those that contradict the books.
+    """Store facts together and derive what follows; return those that contradict the books.
 
     Raises:
         psycopg2.IntegrityError, psycopg2.DataError: if a constraint refuses one; nothing is stored then.
     """
     refused: list[Refusal] = []
     touched: set[str] = set()
+    news: dict[str, list[Row]] = {}
     for name, kind in KINDS.items():
         mine = [entry.row for entry in entries if entry.kind == name]
         if not mine:
             continue
-        stored = insert(cursor, QUERIES[f"{name}_insert"], mine)
+        stored = news[name] = insert(cursor, QUERIES[f"{name}_insert"], mine)
         if name == "events":
             _advance(cursor, stored)
         if kind.order is not None:
@@ -161,7 +174,26 @@ def store(cursor: Cursor, entries: Sequence[Entry]) -> list[Refusal]:
     if touched:
         cursor.execute(QUERIES["states_settle"], {"ids": list(touched)})
         cursor.execute(QUERIES["states_unsettle"], {"ids": list(touched)})
+    _derive(cursor, news)
     return refused
+
+
+def _derive(cursor: Cursor, news: Mapping[str, Sequence[Row]]) -> None:
+    """Bring what is derived up to the facts that are new."""
+    fills: dict[str, list[Key]] = defaultdict(list)
+    ends: dict[str, list[Key]] = defaultdict(list)
+    for trade_id, symbol, at in news.get("fills", ()):
+        fills[symbol].append((at, trade_id))
+    for trade_id, symbol, at in news.get("dust", ()):
+        ends[symbol].append((at, trade_id))
+    for symbol in sorted({*fills, *ends}):
+        told = Told(fills=fills[symbol], ends=ends[symbol])
+        if flaw := derive_symbol(cursor, symbol, told):
+            at = max(at for at, _ in (*told.fills, *told.ends))
+            insert(cursor, QUERIES["alerts_insert"], [(symbol, at, _UNDERIVED, text(flaw))])
+    marked = {trade for trade, horizon in news.get("marks", ()) if horizon in _SPLITTING}
+    if marked:
+        split_again(cursor, marked)
 
 
 def store_one_by_one(cursor: Cursor, entries: Sequence[Entry]) -> list[Refusal]:

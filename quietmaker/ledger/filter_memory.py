@@ -22,11 +22,14 @@ class MemoryFilterBooks:
 
     Attributes:
         stored, said, shadow: transitions, the operator's words and shadow trips, as they were told.
+        imported: closed trades of a predecessor, which count like those of the ledger.
     """
 
-    def __init__(self, ledger: MemoryLedger) -> None:
-        """Read the trades of this ledger; be available while it is."""
+    def __init__(self, ledger: MemoryLedger, products: Mapping[str, Product]) -> None:
+        """Read the trades of this ledger in these products; be available while it is."""
         self._ledger = ledger
+        self._products = products
+        self.imported: dict[tuple[str, Instant], RoundTrip] = {}
         self._mutex = threading.RLock()
         self.stored: list[Transition] = []
         self.said: dict[str, Override] = {}
@@ -38,7 +41,7 @@ class MemoryFilterBooks:
             self._check()
             return {
                 symbol: FilterTrades(
-                    real=_sum(list(self._ledger.round_trips.values()), symbol, since.real),
+                    real=_sum(self._real(symbol), symbol, since.real),
                     shadow=_sum(self.shadow.values(), symbol, since.shadow),
                 )
                 for symbol, since in windows.items()
@@ -49,7 +52,7 @@ class MemoryFilterBooks:
         with self._mutex:
             self._check()
             found: dict[int, Trades] = {}
-            for trip in self._ledger.round_trips.values():
+            for trip in self._real(symbol):
                 if trip.symbol == symbol and trip.closed_at >= since:
                     day = trip.closed_at // DAY
                     found[day] = found.get(day, NO_TRADES).plus(_one(trip))
@@ -89,6 +92,13 @@ class MemoryFilterBooks:
             self._check()
             for trip in trips:
                 self.shadow.setdefault((trip.symbol, trip.closed_at, trip.opened_at), trip)
+
+    def _real(self, symbol: str) -> list[RoundTrip]:
+        found = list(self.imported.values())
+        if symbol in self._products:
+            derived = self._ledger.round_trips(self._products[symbol])
+            found += [trip.record for trip in derived]
+        return found
 
     def _check(self) -> None:
         if not self._ledger.available:

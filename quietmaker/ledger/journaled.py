@@ -72,6 +72,8 @@ class JournaledLedger:
         self._away = ""
         self._run: tuple[int, str] | None = None
         self._looked = Instant(0)
+        for note in database.notes:
+            tell(note)
         ledger = database.ledger_id()
         if ledger is not None or holds_journal(place.folder):
             self._open()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from quietmaker.core.commands import Alert, HoldChanged, RoundTrip
+from quietmaker.core.commands import Alert, DustLeft, HoldChanged
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.orders import (
     TERMINAL,
@@ -20,9 +20,10 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.product import Product
+from quietmaker.core.rounds import net_of
 from quietmaker.core.units import Instant, Lots, Nanos, Side
 from quietmaker.errors import LedgerError, LedgerUnavailable, WrongLedgerMode
-from quietmaker.ledger.books import StoredFill, rebuild
+from quietmaker.ledger.derive import ADVERSE_HORIZON, Background, Booked, Deriver, Trip, derive
 from quietmaker.ledger.flaws import intent_flaw
 from quietmaker.ledger.memory_tie_out import MemoryTieOutBooks, TieOutMemory
 from quietmaker.ledger.standing import Standing, at_recovery, fold
@@ -60,7 +61,7 @@ class MemoryLedger:
     Attributes:
         available: set it to False and the database is away: what is written waits, entries are refused.
         waiting: facts that were written and not applied yet, in order.
-        runs, intents, fills, round_trips: what is stored, by its identity.
+        runs, intents, fills, marks, dust: what is stored, by its identity.
         events, holds, alerts, refused: what is stored, in the order in which it was told.
         tie_out: what tie-outs told.
     """
@@ -73,13 +74,14 @@ class MemoryLedger:
         self.events: list[OrderFact] = []
         self.fills: dict[str, Fill] = {}
         self.marks: dict[tuple[str, Nanos], FillMarked] = {}
-        self.round_trips: dict[tuple[str, Instant], RoundTrip] = {}
+        self.dust: dict[str, DustLeft] = {}
         self.holds: list[HoldChanged] = []
         self.alerts: list[Alert] = []
         self.refused: list[LedgerFact] = []
         self.tie_out = TieOutMemory()
         self.waiting: list[LedgerFact] = []
         self._mode = mode
+        self._configs: dict[str, str] = {}
         self._standings: dict[str, Standing] = {}
         self._seen: set[OrderFact | Alert | tuple[str, Side, Instant]] = set()
         self._last = 0
@@ -147,6 +149,7 @@ class MemoryLedger:
                 )
             if intent.client_id not in self._standings:
                 self._last += 1
+                self._configs[intent.client_id] = self.runs[len(self.runs)].config_sha
                 self._standings[intent.client_id] = Standing(
                     state=OrderState.PENDING, order_id=None, sent_at=intent.decided_at, final=None
                 )
@@ -192,7 +195,8 @@ class MemoryLedger:
             self._check_available()
             self._apply()
             return BooksAsOf(
-                upto=self._last, symbols={symbol: self._books(symbol) for symbol in symbols}
+                upto=self._last,
+                symbols={symbol: self._books(product) for symbol, product in symbols.items()},
             )
 
     def tie_out_books(self, products: Mapping[str, Product]) -> MemoryTieOutBooks:
@@ -205,6 +209,17 @@ class MemoryLedger:
                 return [order for order in every if not _settled(order)]
 
         return MemoryTieOutBooks(self, products, unsettled)
+
+    def round_trips(self, product: Product) -> tuple[Trip, ...]:
+        """Return the round trips of a symbol, oldest first, derived from its fills."""
+        with self._mutex:
+            return tuple(self._derive(product).trips)
+
+    def open_result(self, product: Product) -> Decimal:
+        """Return the net result of what was closed of a round trip that is still open."""
+        with self._mutex:
+            open_parts = [a.closed for a in self._derive(product).allocations if a.trip_id is None]
+            return net_of(open_parts, product)
 
     def close(self) -> None:
         """Close for good. Idempotent."""
@@ -238,8 +253,11 @@ class MemoryLedger:
                 known = fact.trade_id in self.fills
                 same = known and self.marks.setdefault((fact.trade_id, fact.horizon), fact) == fact
                 return "" if same else _CONTRADICTION if known else "no such fill"
-            case RoundTrip():
-                return self._store_trip(fact)
+            case DustLeft():
+                if fact.trade_id not in self.fills:
+                    return "no such fill"
+                self.dust.setdefault(fact.trade_id, fact)
+                return ""
             case HoldChanged():
                 if self._is_new((fact.symbol, fact.side, fact.now)):
                     self.holds.append(fact)
@@ -281,28 +299,28 @@ class MemoryLedger:
             return "price and size must be positive"
         return "" if self.fills.setdefault(fill.trade_id, fill) == fill else _CONTRADICTION
 
-    def _store_trip(self, trip: RoundTrip) -> str:
-        if trip.id not in self.intents or trip.closing_order not in self.intents:
-            return _UNKNOWN_ORDER
-        if trip.net != trip.spread_captured + trip.price_move - trip.fees:
-            return "its parts do not sum to its net"
-        stored = self.round_trips.setdefault((trip.id, trip.closed_at), trip)
-        return "" if stored == trip else _CONTRADICTION
-
-    def _books(self, symbol: str) -> SymbolBooks:
-        closed = [trip.closed_at for trip in self.round_trips.values() if trip.symbol == symbol]
+    def _books(self, product: Product) -> SymbolBooks:
+        symbol = product.symbol
         mine = sorted(
             (intent for intent in self.intents.values() if intent.symbol == symbol),
             key=lambda intent: (intent.decided_at, intent.client_id),
         )
         orders = [order for order in map(self._working, mine) if not _settled(order)]
-        return rebuild(
-            symbol,
-            orders=[replace(order, state=at_recovery(order.state)) for order in orders],
-            fills=[self._stored(fill) for fill in self.fills.values() if fill.symbol == symbol],
-            last_closed=max(closed, default=None),
-            reason_of=self._reason_of,
+        derived = self._derive(product)
+        trip = derived.trip.id if derived.trip is not None else None
+        fills = [(fill.at, fill.trade_id) for fill in self.fills.values() if fill.symbol == symbol]
+        return SymbolBooks(
+            symbol=symbol,
+            orders=tuple(replace(order, state=at_recovery(order.state)) for order in orders),
+            lots=derived.position.open_lots(),
+            round_trip=trip,
+            reason=self._reason_of(trip) if trip is not None else None,
+            newest=max(fills, default=None),
         )
+
+    def _derive(self, product: Product) -> Deriver:
+        fills = [fill for fill in self.fills.values() if fill.symbol == product.symbol]
+        return derive(product, map(self._booked, fills))
 
     def _working(self, intent: Intent) -> Working:
         standing = self._standings[intent.client_id]
@@ -319,13 +337,22 @@ class MemoryLedger:
             final=final,
         )
 
-    def _stored(self, fill: Fill) -> StoredFill:
+    def _booked(self, fill: Fill) -> Booked:
         intent = self.intents[fill.client_id]
         mark = self.marks.get((fill.trade_id, _AT_FILL))
-        return StoredFill(
+        later = self.marks.get((fill.trade_id, ADVERSE_HORIZON))
+        return Booked(
             fill=fill,
             twice_mid=mark.twice_mid if mark is not None else intent.bid + intent.ask,
-            passive_order_id=intent.passive_order_id,
+            background=Background(
+                order=fill.client_id,
+                reason=intent.exit_reason,
+                strategy_tag=intent.strategy_tag,
+                config_sha=self._configs[fill.client_id],
+                marked=mark is not None,
+                later=later.twice_mid if later is not None else None,
+            ),
+            ends=fill.trade_id in self.dust,
         )
 
     def _reason_of(self, round_trip: str) -> ExitReason | None:

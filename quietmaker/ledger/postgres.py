@@ -7,20 +7,20 @@ snapshot per call).
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from quietmaker.core.orders import ExitReason, Working
+from quietmaker.core.orders import Working
 from quietmaker.core.product import OffGridError, Product
-from quietmaker.core.units import NEVER, Instant, Side
+from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError, WrongLedgerMode
 from quietmaker.ledger import migrate, sql
-from quietmaker.ledger.books import StoredFill, rebuild
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, Session, UrlSource, rows
+from quietmaker.ledger.derived import derive_pending, read_held
 from quietmaker.ledger.facts import (
     QUERIES,
     Entry,
@@ -33,7 +33,6 @@ from quietmaker.ledger.facts import (
 from quietmaker.ledger.rows import (
     exit_reason,
     off_grid,
-    stored_fill_from,
     text,
     working_from,
 )
@@ -43,17 +42,20 @@ T = TypeVar("T")
 Applied: TypeAlias = tuple[list[Entry], list[Refusal]]
 
 _BOOKS: Final = sql.load("books.sql")
-_PAGE: Final = 500
 _HOLDS_KEPT: Final = 5_000
 """Hold episodes kept for each symbol and side."""
 _HOLDS_BETWEEN_PRUNES: Final = 1_000
 
 
 class PostgresLedger:
-    """The database behind `JournaledLedger`. Thread-safe."""
+    """The database behind `JournaledLedger`. Thread-safe.
+
+    Attributes:
+        notes: what the operator should hear of the books as they were opened.
+    """
 
     def __init__(self, url: UrlSource) -> None:
-        """Migrate the database up and be ready.
+        """Migrate the database up, derive what is not derived yet, and be ready.
 
         Args:
             url: tells where the database is, asked again for every new connection;
@@ -68,6 +70,7 @@ class PostgresLedger:
         self._holds_mutex = threading.Lock()
         self._facts = Session(url)
         self._reading = Session(url, snapshot=True)
+        self.notes = tuple(derive_pending(self._facts))
 
     # --- runs ---------------------------------------------------------------------------------------
 
@@ -228,22 +231,17 @@ def _refused_as_error(work: Callable[[], T]) -> T:
 
 def _read_books(cursor: Cursor, symbols: Mapping[str, Product]) -> dict[str, SymbolBooks]:
     orders = _read_orders(cursor, symbols)
-    found = rows(cursor, _BOOKS["held_symbols"], symbols=list(symbols))
-    held: dict[str, Decimal] = dict(found)
-
-    def reason_of(round_trip: str) -> ExitReason | None:
-        last = rows(cursor, _BOOKS["last_exit_reason"], id=round_trip)
-        return exit_reason(last[0][0]) if last else None
-
     books = {}
     for symbol, product in symbols.items():
-        ((closed,),) = rows(cursor, _BOOKS["last_closed"], symbol=symbol)
-        books[symbol] = rebuild(
-            symbol,
-            orders=orders[symbol],
-            fills=list(_fills_since_flat(cursor, product, held.get(symbol, Decimal(0)))),
-            last_closed=Instant(closed) if closed is not None else None,
-            reason_of=reason_of,
+        held = read_held(cursor, product)
+        last = rows(cursor, _BOOKS["last_exit_reason"], id=held.trip) if held.trip else []
+        books[symbol] = SymbolBooks(
+            symbol=symbol,
+            orders=tuple(orders[symbol]),
+            lots=held.lots,
+            round_trip=held.trip,
+            reason=exit_reason(last[0][0]) if last else None,
+            newest=held.newest,
         )
     return books
 
@@ -257,21 +255,3 @@ def _read_orders(cursor: Cursor, symbols: Mapping[str, Product]) -> dict[str, li
     for row in found:
         orders[row[1]].append(working_from(row, symbols[row[1]], fills[row[0]]))
     return orders
-
-
-def _fills_since_flat(cursor: Cursor, product: Product, held: Decimal) -> Iterator[StoredFill]:
-    """Yield fills, newest first, back to the moment before which nothing was held."""
-    before: tuple[int, str] = (NEVER, "")
-    while held:
-        values = {"symbol": product.symbol, "at": before[0], "trade_id": before[1], "limit": _PAGE}
-        page = rows(cursor, _BOOKS["fills_before"], **values)
-        if not page:
-            raise LedgerError(f"{product.symbol}: the fills do not add up to the holding by {held}")
-        for row in page:
-            stored = stored_fill_from(row, product)
-            yield stored
-            size = product.size(stored.fill.size)
-            held -= size if stored.fill.side is Side.BUY else -size
-            if not held:
-                return
-        before = (page[-1][8], page[-1][0])

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 
-from quietmaker.core.commands import Alert, HoldChanged, RoundTrip
+from quietmaker.core.commands import Alert, DustLeft, HoldChanged
 from quietmaker.core.orders import (
     ExitReason,
     Fill,
@@ -17,9 +17,8 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.product import OffGridError, Product
-from quietmaker.core.units import EXACT, Instant, Liquidity, Side
+from quietmaker.core.units import EXACT, Instant, Side
 from quietmaker.errors import LedgerError
-from quietmaker.ledger.books import StoredFill
 from quietmaker.ledger.database import Row
 from quietmaker.ledger.standing import at_recovery
 from quietmaker.ports import FillMarked, OrderFact
@@ -119,26 +118,6 @@ def fill_row(fill: Fill, product: Product) -> Row:
     )
 
 
-def stored_fill_from(row: Row, product: Product) -> StoredFill:
-    """Return a fill with its mid: the stored mark, or else the touch that its order was decided on."""
-    trade_id, client_id, symbol, side, price, size, fee, liquidity, at, passive, bid, ask, mid = row
-    return StoredFill(
-        fill=Fill(
-            trade_id=trade_id,
-            client_id=client_id,
-            symbol=symbol,
-            side=Side(side),
-            price=product.ticks(price),
-            size=product.lots(size),
-            fee=fee,
-            liquidity=Liquidity(liquidity),
-            at=Instant(at),
-        ),
-        twice_mid=product.ticks(mid * 2 if mid is not None else bid + ask),
-        passive_order_id=passive,
-    )
-
-
 def event_row(fact: OrderFact, product: Product) -> Row:
     """Return an order event's columns."""
     return (
@@ -157,30 +136,9 @@ def mark_row(fact: FillMarked, product: Product) -> Row:
     return (fact.trade_id, fact.horizon, EXACT.multiply(product.price(fact.twice_mid), _HALF))
 
 
-def trip_row(trip: RoundTrip, product: Product) -> Row:
-    """Return a round trip's columns."""
-    return (
-        trip.id,
-        trip.symbol,
-        trip.entry.value,
-        product.size(trip.lots),
-        trip.opened_at,
-        trip.closed_at,
-        trip.exit_reason.value,
-        trip.entry_value,
-        trip.exit_value,
-        trip.fees,
-        trip.spread_captured,
-        trip.price_move,
-        trip.net,
-        trip.net_return,
-        trip.maker_fills,
-        trip.taker_fills,
-        product.size(trip.dust),
-        trip.closing_order,
-        trip.strategy_tag,
-        trip.config_sha,
-    )
+def dust_row(dust: DustLeft, product: Product) -> Row:
+    """Return the columns of dust that was left."""
+    return (dust.trade_id, dust.symbol, dust.now, product.size(dust.lots))
 
 
 def hold_row(hold: HoldChanged) -> Row:

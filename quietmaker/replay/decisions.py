@@ -13,6 +13,7 @@ from quietmaker.core.commands import (
     Alert,
     CancelOrder,
     Command,
+    DustLeft,
     HoldChanged,
     RefreshBook,
     RoundTrip,
@@ -47,6 +48,8 @@ class DecisionWriter:
                 return _row("hold", now, symbol, side=side.value, gate=held, detail=detail)
             case RoundTrip():
                 return _trip(command)
+            case DustLeft(symbol=symbol, now=now, trade_id=trade_id, lots=lots):
+                return _row("dust_left", now, symbol, trade_id=trade_id, lots=lots)
             case Alert(symbol=symbol, now=now, kind=kind, detail=detail):
                 return _row("alert", now, symbol, kind=kind.value, detail=detail)
             case _:

@@ -16,6 +16,7 @@ from quietmaker.core.commands import (
     Alert,
     CancelOrder,
     Command,
+    DustLeft,
     HoldChanged,
     RefreshBook,
     RoundTrip,
@@ -269,7 +270,13 @@ class Engine:
                 FundsChanged(now=now, quote=share, base=base),
                 EligibilityChanged(now=now, rule=setup.excluded.get(symbol), size_share=Rate(PPB)),
                 Recovered(
-                    now=now, orders=(), lots=(), round_trip=None, reason=None, next_sequence=1
+                    now=now,
+                    orders=(),
+                    lots=(),
+                    round_trip=None,
+                    reason=None,
+                    next_sequence=1,
+                    newest=None,
                 ),
             ):
                 self._do(trader, trader.on(event), now)
@@ -328,6 +335,8 @@ class Engine:
                     self.stats.on_hold(command)
                 case RoundTrip():
                     self.stats.on_trip(command, trader.state.product.quote)
+                case DustLeft():
+                    pass  # the round trip says it too
                 case Alert():
                     self.stats.on_alert(command)
                 case _:

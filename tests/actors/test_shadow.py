@@ -76,7 +76,7 @@ class Rig:
     cost: int = 0
 
     def __post_init__(self) -> None:
-        self.books = MemoryFilterBooks(self.ledger)
+        self.books = MemoryFilterBooks(self.ledger, {})
         self.slot = MarketSlot(lambda: True)
         self.eligibility = Eligibility()
         self.made: list[FakeShadow] = []
@@ -180,7 +180,7 @@ def test_what_it_closes_is_stored_apart_and_counted_apart() -> None:
     rig.made[0].closes = [trip]
     rig.tick()
     assert list(rig.books.shadow.values()) == [trip]
-    assert rig.ledger.round_trips == {}
+    assert rig.ledger.fills == {}
     assert rig.value("shadow_round_trips_total", result="lost") == 1
     assert rig.value("round_trips_total", result="lost") == 0
 

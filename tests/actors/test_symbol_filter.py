@@ -45,7 +45,7 @@ class Rig:
     metrics: Metrics = field(default_factory=make_metrics)
 
     def __post_init__(self) -> None:
-        self.books = MemoryFilterBooks(self.ledger)
+        self.books = MemoryFilterBooks(self.ledger, {})
         self.start()
 
     def start(self) -> None:
@@ -101,7 +101,7 @@ class Rig:
             if shadow:
                 self.books.store_shadow([trip], {})
             else:
-                self.ledger.round_trips[trip.id, trip.closed_at] = trip
+                self.books.imported[trip.id, trip.closed_at] = trip
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.metrics.registry.get_sample_value(f"quietmaker_{name}", labels)
@@ -262,9 +262,9 @@ def test_nobody_is_told_anything_before_the_books_were_read() -> None:
 
 def test_evidence_that_cannot_be_true_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = losing()
-    for trip in rig.ledger.round_trips.values():
+    for trip in rig.books.imported.values():
         monkeypatch.setitem(
-            rig.ledger.round_trips,
+            rig.books.imported,
             (trip.id, trip.closed_at),
             replace(trip, entry_value=Decimal(-1)),
         )

@@ -213,7 +213,7 @@ class Rig:
                 user_stream=self.overheard.user_stream,
                 ledger=self.ledger,
                 tie_out_books=self.ledger.tie_out_books(products),
-                filter_books=MemoryFilterBooks(self.ledger),
+                filter_books=MemoryFilterBooks(self.ledger, products),
                 clock=self.clock,
                 metrics=self.metrics,
                 run=self.run,

@@ -192,7 +192,15 @@ class Chaos:
     def _warm_up(self, funds: str, base: int) -> list[TraderEvent]:
         now = self.now
         return [
-            Recovered(now=now, orders=(), lots=(), round_trip=None, reason=None, next_sequence=1),
+            Recovered(
+                now=now,
+                orders=(),
+                lots=(),
+                round_trip=None,
+                reason=None,
+                next_sequence=1,
+                newest=None,
+            ),
             FeesChanged(now=now, fees=self.fees),
             FundsChanged(now=now, quote=Decimal(funds), base=Lots(base)),
             EligibilityChanged(now=now, rule=None, size_share=Rate(PPB)),

@@ -20,6 +20,7 @@ from quietmaker.core.commands import (
     AlertKind,
     CancelOrder,
     Command,
+    DustLeft,
     Gate,
     HoldChanged,
     RefreshBook,
@@ -171,6 +172,7 @@ class Desk:
                 round_trip=round_trip,
                 reason=reason,
                 next_sequence=next_sequence,
+                newest=max(((lot.at, lot.trade_id) for lot in lots), default=None),
             )
         )
 
@@ -196,7 +198,7 @@ class Desk:
                 case CancelOrder(client_id=client_id):
                     if self.answering:
                         more += self.confirm_cancel(client_id)
-                case RefreshBook() | HoldChanged() | RoundTrip() | Alert():
+                case RefreshBook() | HoldChanged() | RoundTrip() | DustLeft() | Alert():
                     pass
         return more
 

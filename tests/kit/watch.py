@@ -8,6 +8,7 @@ from quietmaker.core.commands import (
     Alert,
     CancelOrder,
     Command,
+    DustLeft,
     HoldChanged,
     RefreshBook,
     RoundTrip,
@@ -42,7 +43,7 @@ class Watch:
                     self._sent(intent)
                 case CancelOrder(client_id=client_id):
                     assert client_id in self.trader.state.orders
-                case RefreshBook() | HoldChanged() | RoundTrip() | Alert():
+                case RefreshBook() | HoldChanged() | RoundTrip() | DustLeft() | Alert():
                     pass
         self._owners()
         self._exits()

@@ -10,7 +10,7 @@ from quietmaker.core.orders import ExitReason
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant
 from quietmaker.ports import LedgerFact
-from tests.ledger.makers import EPOCH, PRODUCT, entry, exit_of, fill_of, trip_of
+from tests.ledger.makers import EPOCH, PRODUCT, entry, exit_of, fill_of
 from tests.ledger.prompt import PromptLedger, PromptMemory
 
 VALUE = Decimal(1)
@@ -32,7 +32,7 @@ def product_of(symbol: str) -> Product:
 
 
 def write_trades(ledger: PromptLedger | PromptMemory, trades: Iterable[Traded]) -> None:
-    """Write intents, executions and round trips; client ids are the symbol's with a number."""
+    """Write intents and executions; client ids are the symbol's with a number."""
     facts: list[LedgerFact] = []
     for number, each in enumerate(trades):
         when = each.closed_at / SECOND - EPOCH
@@ -56,11 +56,5 @@ def write_trades(ledger: PromptLedger | PromptMemory, trades: Iterable[Traded]) 
         ]
         ledger.write_intent(opened)
         ledger.write_intent(closed)
-        trip = trip_of(
-            fills,
-            opened_by=opened.client_id,
-            closed_by=closed.client_id,
-            reason=ExitReason.TIMEOUT_LOSS,
-        )
-        facts += [*fills, replace(trip, symbol=each.symbol)]
+        facts += fills
     ledger.write(facts)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from quietmaker.core.commands import CancelReason, RoundTrip
+from quietmaker.core.commands import CancelReason, DustLeft, RoundTrip
 from quietmaker.core.orders import ExitReason, Fill, Intent, Move, Purpose, TimeInForce
 from quietmaker.core.positions import Closed, replay
 from quietmaker.core.product import Product
 from quietmaker.core.rounds import RoundTripBuilder
-from quietmaker.core.units import SECOND, Instant, Liquidity, Lots, Side, Ticks
-from quietmaker.ports import OrderFact
+from quietmaker.core.units import SECOND, Instant, Liquidity, Lots, Nanos, Side, Ticks
+from quietmaker.ports import FillMarked, OrderFact
 
 SYMBOL = "TNSR-USD"
 PRODUCT = Product(
@@ -132,6 +132,17 @@ def moved(
         cancel_reason=cancel_reason,
         filled=Lots(filled) if filled is not None else None,
     )
+
+
+def dust_left(after: str, lots: int, *, when: float = 5.0) -> DustLeft:
+    """Return the trader's word that a round trip was over after an execution, and left this much."""
+    return DustLeft(symbol=SYMBOL, now=at(when), trade_id=after, lots=Lots(lots))
+
+
+def mark(trade_id: str, twice_mid: int, *, seconds: int = 0) -> FillMarked:
+    """Return the market some time after a fill."""
+    horizon = Nanos(seconds * SECOND)
+    return FillMarked(trade_id=trade_id, symbol=SYMBOL, horizon=horizon, twice_mid=twice_mid)
 
 
 def trip_of(fills: list[Fill], *, opened_by: str, closed_by: str, reason: ExitReason) -> RoundTrip:

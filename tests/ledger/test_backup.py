@@ -24,7 +24,7 @@ from quietmaker.ledger.backup import back_up
 from quietmaker.ledger.reports import PnlBy, Reports
 from quietmaker.ledger.restore import RUNS_SKIPPED, Restored, restore
 from tests.ledger.conftest import run_sql
-from tests.ledger.makers import PRODUCTS, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.makers import PRODUCTS, at, entry, exit_of, fill_of, moved
 from tests.ledger.prompt import PromptLedger
 
 MADE_AT = "2026-01-01T00:00:00Z"
@@ -70,8 +70,6 @@ def trade(url: str, *, mode: str = "paper", number: int = 0) -> None:
     ledger.write_intent(bought)
     ledger.write_intent(sold)
     ledger.write([moved(sold, Move.ACCEPTED, order_id=f'"quoted", \\N and ü {number}'), *fills])
-    reason = ExitReason.TIMEOUT_LOSS
-    ledger.write([trip_of(fills, opened_by=f"e{number}", closed_by=f"x{number}", reason=reason)])
     ledger.close()
 
 

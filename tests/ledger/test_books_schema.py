@@ -105,6 +105,14 @@ def test_a_difference_is_seen_again_and_resolved_and_only_then_may_another_begin
         books.execute("UPDATE differences SET times = 5 WHERE resolved_ns = 10")
 
 
+def _imported(pnl: str, entry_value: str) -> str:
+    return (
+        "INSERT INTO imported_trades (source, order_id, batch, symbol, side, at_ns, price, size, fees,"
+        " status, pnl, entry_value) VALUES ('legacy', 'o-2', 1, 'TNSR-USD', 'SELL', 5, 0.1, 10, 0.05,"
+        f" 'FILLED', {pnl}, {entry_value})"
+    )
+
+
 IMPOSSIBLE: Final = {
     "a journal that runs backwards below zero": "UPDATE journal_applied SET seq = -1",
     "a movement of nothing": (
@@ -130,8 +138,8 @@ IMPOSSIBLE: Final = {
     ),
     "a resolution that is not said": "UPDATE differences SET resolved_ns = 10",
     "more rows imported than read": "UPDATE import_batches SET imported = 9",
-    "an imported result without what it cost": "UPDATE imported_trades SET entry_value = NULL",
-    "an imported result that is no number": "UPDATE imported_trades SET pnl = 'NaN'",
+    "an imported result without what it cost": _imported("-0.1", "NULL"),
+    "an imported result that is no number": _imported("'NaN'", "1"),
 }
 
 

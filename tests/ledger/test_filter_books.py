@@ -39,7 +39,7 @@ def books(request: pytest.FixtureRequest) -> Iterator[Books]:
     """Return both implementations in turn, with a run begun."""
     if request.param == "memory":
         memory = PromptMemory()
-        made = Books(memory, MemoryFilterBooks(memory))
+        made = Books(memory, MemoryFilterBooks(memory, PRODUCTS))
     else:
         ledger: PromptLedger = request.getfixturevalue("postgres_ledger")
         url: str = request.getfixturevalue("database_url")
@@ -139,7 +139,7 @@ def test_books_that_are_away_say_so() -> None:
     ledger = PromptMemory()
     ledger.available = False
     for books in (
-        MemoryFilterBooks(ledger),
+        MemoryFilterBooks(ledger, PRODUCTS),
         PostgresFilterBooks(lambda: "host=127.0.0.1 port=1 dbname=none connect_timeout=1"),
     ):
         with pytest.raises(LedgerUnavailable):

@@ -11,9 +11,10 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from quietmaker.core.commands import Gate, HoldChanged
 from quietmaker.core.orders import ExitReason, OrderState
 from quietmaker.core.units import Side
+from quietmaker.ledger import derived
 from quietmaker.ledger import postgres as postgres_module
 from quietmaker.ledger.reports import Reports
-from tests.ledger.makers import PRODUCTS, SYMBOL, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.makers import PRODUCTS, SYMBOL, at, dust_left, entry, exit_of, fill_of, moved
 from tests.ledger.prompt import FactsRefused, PromptLedger
 
 
@@ -25,8 +26,7 @@ def traded(postgres_ledger: PromptLedger) -> PromptLedger:
     ledger.write_intent(entry("e1"))
     ledger.write_intent(exit_of("x1", "e1"))
     fills = [fill_of(entry("e1"), "t1"), fill_of(exit_of("x1", "e1"), "t2", when=4)]
-    trip = trip_of(fills, opened_by="e1", closed_by="x1", reason=ExitReason.BREAK_EVEN_PLUS)
-    ledger.write([moved(entry("e1"), "accepted", order_id="x-1"), *fills, trip])
+    ledger.write([moved(entry("e1"), "accepted", order_id="x-1"), *fills, dust_left("t2", 1)])
     return ledger
 
 
@@ -45,7 +45,7 @@ FACTS = [
     "order_events",
     "fills",
     "fill_marks",
-    "round_trips",
+    "dust_left",
     "refused_facts",
 ]
 
@@ -132,11 +132,11 @@ def test_what_is_derived_agrees_with_the_facts(traded: PromptLedger, database_ur
     with connection, connection.cursor() as cursor:
         cursor.execute("UPDATE holdings SET size = size + 1")
         cursor.execute("UPDATE executions SET fees = 0 WHERE client_id = 'e1'")
-        cursor.execute("DELETE FROM closings")
+        cursor.execute("UPDATE executions SET pnl = 1 WHERE client_id = 'x1'")
     connection.close()
     drift = set(reports.derived_drift())
     reports.close()
-    assert drift == {("holdings", SYMBOL), ("executions", "e1"), ("closings", "x1")}
+    assert drift == {("holdings", SYMBOL), ("executions", "e1"), ("results", "x1")}
 
 
 def test_symbols_in_use_are_found_without_being_asked_for(traded: PromptLedger) -> None:
@@ -171,7 +171,7 @@ def test_hold_episodes_are_bounded(
 def test_a_position_of_many_fills_is_read_page_by_page_back_to_the_last_flat(
     traded: PromptLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres_module, "_PAGE", 3)
+    monkeypatch.setattr(derived, "PAGE", 3)
     bought = entry("e2", size=1000, when=10)
     traded.write_intent(bought)
     fills = [fill_of(bought, f"p{n:02}", size=10 + n, when=11 + n // 4) for n in range(11)]

@@ -16,7 +16,7 @@ from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
 from quietmaker.ledger.embedded import binary
 from quietmaker.ledger.reports import PnlBy, Reports, Wanted
-from tests.ledger.makers import EPOCH, SYMBOL, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.makers import EPOCH, SYMBOL, at, entry, exit_of, fill_of, moved
 from tests.ledger.prompt import PromptLedger
 
 TRADES_OF_A_DAY = (
@@ -55,16 +55,6 @@ def _flat_trip(ledger: PromptLedger, number: int, *, when: float) -> None:
     ledger.write_intent(bought)
     ledger.write_intent(sold)
     ledger.write([moved(sold, Move.ACCEPTED, order_id=f"exchange-{number}"), *fills])
-    ledger.write(
-        [
-            trip_of(
-                fills,
-                opened_by=f"e{number}",
-                closed_by=f"x{number}",
-                reason=ExitReason.TIMEOUT_LOSS,
-            )
-        ]
-    )
 
 
 @pytest.fixture

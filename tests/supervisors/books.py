@@ -10,7 +10,7 @@ import pytest
 from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
 from supervisors.cli import main
-from tests.ledger.makers import EPOCH, PRODUCTS, at, entry, exit_of, fill_of, moved, trip_of
+from tests.ledger.makers import EPOCH, PRODUCTS, at, entry, exit_of, fill_of, moved
 from tests.ledger.prompt import PromptLedger
 
 NOW = time.time() - EPOCH
@@ -38,8 +38,6 @@ def founding_trade(url: str, *, number: int = 0, when: float = NOW - 3_600) -> N
             ]
         )
     ledger.write(fills)
-    reason = ExitReason.TIMEOUT_LOSS
-    ledger.write([trip_of(fills, opened_by=f"e{number}", closed_by=f"x{number}", reason=reason)])
     ledger.close()
 
 

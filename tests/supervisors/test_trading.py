@@ -66,7 +66,7 @@ class Rig:
             user_stream=self.exchange.user_stream,
             ledger=self.ledger,
             tie_out_books=self.ledger.tie_out_books(source.info().products),
-            filter_books=MemoryFilterBooks(self.ledger),
+            filter_books=MemoryFilterBooks(self.ledger, source.info().products),
             clock=self.clock,
             metrics=self.metrics,
             run=run,

@@ -11,24 +11,6 @@ ORDER BY i.decided_ns, i.client_id COLLATE "C"
 -- name: fills_of_orders
 SELECT client_id, trade_id, size FROM fills WHERE client_id = ANY(%(ids)s)
 
--- name: held_symbols
-SELECT symbol, size FROM holdings WHERE size <> 0 AND symbol = ANY(%(symbols)s)
-
--- name: fills_before
--- The newest fills of a symbol before a (time, trade id), newest first, with the touch of the decision and,
--- where it was stored, the mid at the fill.
-SELECT f.trade_id, f.client_id, f.symbol, f.side, f.price, f.size, f.fee, f.liquidity, f.at_ns,
-       i.passive_order_id, i.bid, i.ask, m.mid
-FROM fills f
-JOIN order_intents i ON i.client_id = f.client_id
-LEFT JOIN fill_marks m ON m.trade_id = f.trade_id AND m.horizon_ns = 0
-WHERE f.symbol = %(symbol)s AND (f.at_ns, f.trade_id COLLATE "C") < (%(at)s, %(trade_id)s)
-ORDER BY f.at_ns DESC, f.trade_id COLLATE "C" DESC
-LIMIT %(limit)s
-
--- name: last_closed
-SELECT max(closed_ns) FROM round_trips WHERE symbol = %(symbol)s
-
 -- name: last_exit_reason
 SELECT exit_reason FROM order_intents
 WHERE passive_order_id = %(id)s AND purpose = 'exit' ORDER BY decided_ns DESC LIMIT 1

@@ -1,12 +1,19 @@
 -- The symbol filter: its evidence, what moved each symbol, and the operator's word.
 
 -- name: trades
-SELECT w.symbol, count(t.net), count(t.net) FILTER (WHERE t.net > 0), coalesce(sum(t.net), 0),
+-- Whole days come from their sums, the one that a window begins in trade by trade; imported trades count too.
+SELECT w.symbol, coalesce(sum(t.trips), 0)::bigint, coalesce(sum(t.wins), 0)::bigint, coalesce(sum(t.net), 0),
        coalesce(sum(t.entry_value), 0)
 FROM unnest(%(symbols)s::text[], %(since)s::bigint[]) AS w (symbol, since_ns)
 LEFT JOIN LATERAL (
-    SELECT net::numeric, entry_value::numeric FROM round_trips
-    WHERE symbol = w.symbol AND closed_ns >= w.since_ns) t ON true
+    SELECT trips, wins, net::numeric, entry_value::numeric FROM symbol_days
+    WHERE symbol = w.symbol AND day > utc_day(w.since_ns)
+    UNION ALL
+    SELECT count(*), count(*) FILTER (WHERE net > 0), sum(net), sum(entry_value) FROM round_trips
+    WHERE symbol = w.symbol AND closed_ns >= w.since_ns AND closed_ns < day_end(w.since_ns)
+    UNION ALL
+    SELECT count(*), count(*) FILTER (WHERE pnl > 0), sum(pnl), sum(entry_value) FROM imported_trades
+    WHERE symbol = w.symbol AND pnl IS NOT NULL AND at_ns >= w.since_ns AND at_ns < day_end(w.since_ns)) t ON true
 GROUP BY w.symbol
 
 -- name: shadow_trades

@@ -82,7 +82,7 @@ WHERE s.client_id = ANY(%(ids)s) AND i.client_id = s.client_id AND s.settled
 -- name: fills_insert
 INSERT INTO fills (trade_id, client_id, symbol, side, price, size, fee, liquidity, at_ns) VALUES %s
 ON CONFLICT (trade_id) DO NOTHING
-RETURNING trade_id
+RETURNING trade_id, symbol, at_ns
 
 -- name: fills_stored
 SELECT trade_id, client_id, symbol, side, price, size, fee, liquidity, at_ns
@@ -96,18 +96,10 @@ RETURNING trade_id, horizon_ns
 -- name: marks_stored
 SELECT trade_id, horizon_ns, mid FROM fill_marks WHERE trade_id = ANY(%(ids)s)
 
--- name: trips_insert
-INSERT INTO round_trips (
-    id, symbol, entry, size, opened_ns, closed_ns, exit_reason, entry_value, exit_value, fees, spread_captured,
-    price_move, net, net_return_ppb, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha)
-VALUES %s
-ON CONFLICT (id, closed_ns) DO NOTHING
-RETURNING id, closed_ns
-
--- name: trips_stored
-SELECT id, symbol, entry, size, opened_ns, closed_ns, exit_reason, entry_value, exit_value, fees, spread_captured,
-       price_move, net, net_return_ppb, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha
-FROM round_trips WHERE id = ANY(%(ids)s)
+-- name: dust_insert
+INSERT INTO dust_left AS d (trade_id, symbol, at_ns, size) VALUES %s
+ON CONFLICT (trade_id) DO NOTHING
+RETURNING trade_id, symbol, (SELECT f.at_ns FROM fills f WHERE f.trade_id = d.trade_id)
 
 -- name: holds_insert
 INSERT INTO holds (symbol, side, since_ns, gate, detail) VALUES %s

@@ -90,7 +90,51 @@ UNION ALL
     SELECT symbol, sum(CASE side WHEN 'BUY' THEN size ELSE -size END) AS size FROM fills GROUP BY symbol) f
  FULL JOIN holdings h USING (symbol) WHERE f.size IS DISTINCT FROM h.size::numeric)
 UNION ALL
-(SELECT 'closings', client_id FROM (
+(SELECT 'results', client_id FROM (
     SELECT closing_order AS client_id, count(*)::int AS trips, sum(net) AS pnl FROM round_trips GROUP BY 1) t
- FULL JOIN closings c USING (client_id) WHERE (t.trips, t.pnl) IS DISTINCT FROM (c.trips, c.pnl::numeric))
+ FULL JOIN executions e USING (client_id)
+ WHERE (coalesce(t.trips, 0), t.pnl) IS DISTINCT FROM (coalesce(e.trips, 0), e.pnl))
+UNION ALL
+-- Every fill opened or closed exactly its size, up to where its symbol is derived.
+(SELECT 'lots', f.trade_id FROM fills f
+ LEFT JOIN lots l ON l.trade_id = f.trade_id
+ LEFT JOIN (SELECT close_trade_id, sum(size) AS size, sum(close_fee) AS fee FROM allocations GROUP BY 1) c
+   ON c.close_trade_id = f.trade_id
+ WHERE (coalesce(l.size, 0) + coalesce(c.size, 0), coalesce(l.fee, 0) + coalesce(c.fee, 0)) <> (f.size, f.fee))
+UNION ALL
+(SELECT 'lots', l.trade_id FROM lots l
+ LEFT JOIN (SELECT open_trade_id, sum(size) AS size, sum(open_fee) AS fee FROM allocations GROUP BY 1) a
+   ON a.open_trade_id = l.trade_id
+ WHERE (l.size - coalesce(a.size, 0), l.fee - coalesce(a.fee, 0)) <> (l.remaining::numeric, l.fee_remaining::numeric))
+UNION ALL
+(SELECT 'holdings', symbol FROM (
+    SELECT symbol, sum(CASE side WHEN 'BUY' THEN remaining ELSE -remaining END) AS size
+    FROM lots WHERE remaining > 0 GROUP BY symbol) l
+ FULL JOIN holdings h USING (symbol) WHERE coalesce(l.size, 0) <> coalesce(h.size, 0))
+UNION ALL
+(SELECT 'round_trips', trip_id FROM (
+    SELECT trip_id, sum(size) AS size, sum(net) AS net, sum(open_fee + close_fee) AS fees
+    FROM allocations WHERE trip_id IS NOT NULL GROUP BY trip_id) a
+ FULL JOIN round_trips t USING (trip_id)
+ WHERE (a.size, a.net, a.fees) IS DISTINCT FROM (t.size::numeric, t.net::numeric, t.fees::numeric))
+UNION ALL
+(SELECT 'symbol_days', concat_ws(' ', symbol, day, source) FROM (
+    SELECT symbol, utc_day(closed_ns) AS day, 'passivemm' AS source, count(*) AS trips,
+           count(*) FILTER (WHERE net > 0) AS wins, sum(net) AS net, sum(fees) AS fees, sum(entry_value) AS value,
+           sum(spread_captured) AS spread, sum(price_move) AS move, coalesce(sum(adverse_selection), 0) AS adverse,
+           count(adverse_selection) AS known
+    FROM round_trips GROUP BY 1, 2
+    UNION ALL
+    SELECT symbol, utc_day(at_ns), 'imported:' || source, count(*), count(*) FILTER (WHERE pnl > 0), sum(pnl),
+           sum(fees), sum(entry_value), NULL, NULL, 0, 0
+    FROM imported_trades WHERE pnl IS NOT NULL GROUP BY 1, 2, 3) t
+ FULL JOIN symbol_days d USING (symbol, day, source)
+ WHERE (t.trips, t.wins, t.net, t.fees, t.value, t.spread, t.move, t.adverse, t.known)
+       IS DISTINCT FROM (d.trips, d.wins, d.net::numeric, d.fees::numeric, d.entry_value::numeric,
+                         d.spread_captured::numeric, d.price_move::numeric, d.adverse_selection::numeric,
+                         d.adverse_trips))
+UNION ALL
+(SELECT 'derivations', symbol FROM (SELECT symbol, max(at_ns) AS newest FROM fills GROUP BY symbol) f
+ FULL JOIN derivations d USING (symbol)
+ WHERE d.flaw IS NOT NULL OR f.newest IS DISTINCT FROM d.last_ns)
 LIMIT %(limit)s
