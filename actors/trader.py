@@ -17,6 +17,7 @@ from actors.conflate import NOTHING, MarketSlot
 from actors.facts import FactLog
 from actors.lanes import give_way
 from actors.lineage import Lineage
+from actors.marks import Marks
 from actors.protocol import (
     BookDoubted,
     FeedMessage,
@@ -56,8 +57,8 @@ from quietmaker.core.events import (
 )
 from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Nanos, Side
-from quietmaker.ports import Clock, FillMarked
+from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Side
+from quietmaker.ports import Clock
 from quietmaker.telemetry.events import EXIT_PHRASES, Event
 from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.metrics import Metrics
@@ -66,7 +67,6 @@ REMEMBERED: Final = 1_024
 """Ended orders that are remembered, to tell a late answer from an unknown order."""
 _GIVEN_UP: Final = frozenset({Move.NOT_FOUND, Move.REJECTED})
 """Ends that we concluded, and that the exchange may contradict."""
-_AT_FILL: Final = Nanos(0)
 _SHOW_EVERY: Final = SECOND
 _ASK_AGAIN_AFTER: Final = 10 * SECOND
 
@@ -106,6 +106,7 @@ class TraderActor(BaseActor[TraderMessage]):
         self._exit_told: ExitReason | None = None
         self._book_at: Instant | None = None
         self._exposure_seen = -1
+        self._marks = Marks(self._symbol, links.facts.put)
         self._stopping = False
         self._shown_at = 0
         self._asked_at = 0
@@ -156,6 +157,7 @@ class TraderActor(BaseActor[TraderMessage]):
             self._do(core.on(CandlesLoaded(now=now, candles=news.candles)))
         if news.lost is not None:
             self._do(core.on(news.lost))
+            self._marks.blind(news.lost.now if news.touch is None else news.touch.now)
         for at, price in news.trades:
             core.note_trade(at, price)  # known before the touch is judged, whatever came first
         if news.touch is not None:
@@ -175,6 +177,7 @@ class TraderActor(BaseActor[TraderMessage]):
         ):
             self._ask_to_be_recovered()
         self._do(self.core.on(tick))
+        self._marks.seen(now=tick.now, twice_mid=self._twice_mid())
         if tick.now - self._shown_at >= _SHOW_EVERY:
             self._show()
 
@@ -211,16 +214,7 @@ class TraderActor(BaseActor[TraderMessage]):
 
     def _on_fill(self, event: OrderFilled) -> None:
         fill, state = event.fill, self.core.state
-        if state.bid and state.ask:
-            # The mid that the core books the fill with, so that recovery splits the result equally.
-            self._links.facts.put(
-                FillMarked(
-                    trade_id=fill.trade_id,
-                    symbol=self._symbol,
-                    horizon=_AT_FILL,
-                    twice_mid=state.bid + state.ask,
-                )
-            )
+        self._marks.filled(fill, now=event.now, twice_mid=self._twice_mid())
         self._do(self.core.on(event))
         order = state.orders.get(fill.client_id)
         if order is not None and not order.done and order.filled >= order.intent.size:
@@ -234,6 +228,10 @@ class TraderActor(BaseActor[TraderMessage]):
             )
             self._do(self.core.on(end))
         self._remember(fill.client_id, None)
+
+    def _twice_mid(self) -> int | None:
+        state = self.core.state
+        return state.bid + state.ask if state.seen and state.stale is None else None
 
     def _on_moved(self, event: OrderMoved) -> None:
         if self._is_late(event):

@@ -24,6 +24,7 @@ from actors.trader import TraderActor, TraderLinks
 from quietmaker.core.commands import Alert, CancelOrder, CancelReason, SubmitOrder
 from quietmaker.core.events import (
     CandlesLoaded,
+    DataLost,
     EligibilityChanged,
     FeesChanged,
     FundsChanged,
@@ -33,6 +34,7 @@ from quietmaker.core.events import (
     Tick,
     TouchChanged,
 )
+from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import (
     POST_ONLY_REFUSED,
     Fill,
@@ -124,6 +126,10 @@ class Rig:
         self.slot.put_touch(touch_changed(self.clock.now(), bid, ask))
         self.trader.on_receive(MarketMoved())
 
+    def let_pass(self, seconds: int) -> None:
+        """Let time pass, and tick once."""
+        self.trader.on_receive(Tick(now=self.clock.advance(seconds * SECOND)))
+
     def quoting(self) -> Intent:
         """Recover, show a market, and return the entry that was sent and accepted."""
         self.recover()
@@ -197,6 +203,87 @@ def test_a_quote_and_its_round_trip_reach_gateway_ledger_and_board() -> None:
     assert (result.trips, result.net > 0) == (1, True)
     marks = [fact for fact in rig.stored() if isinstance(fact, FillMarked)]
     assert [(mark.trade_id, mark.twice_mid) for mark in marks] == [("t1", 20_100), ("t2", 20_100)]
+
+
+def marks_of(rig: Rig) -> list[tuple[int, int]]:
+    """Return seconds after the fill and bid plus ask, of everything that was told since last asked."""
+    told, rig.ledger.waiting = rig.ledger.waiting, []
+    return [(f.horizon // SECOND, f.twice_mid) for f in told if isinstance(f, FillMarked)]
+
+
+def test_the_market_5_30_60_and_300_seconds_after_a_fill_is_told() -> None:
+    rig = Rig()
+    rig.filled(replace(fill_of(rig.quoting(), "t1"), at=rig.clock.now()))
+    assert marks_of(rig) == [(0, 20_100)]
+    rig.let_pass(4)
+    rig.touch(10_001, 10_101)
+    rig.let_pass(1)
+    assert marks_of(rig) == [(5, 20_102)]
+    rig.touch(10_002, 10_102)
+    rig.let_pass(24)
+    assert marks_of(rig) == []
+    for passed, seconds in [(1, 30), (30, 60), (240, 300)]:
+        rig.let_pass(passed)
+        assert marks_of(rig) == [(seconds, 20_104)]
+    rig.let_pass(600)
+    assert marks_of(rig) == []
+
+
+def test_the_market_of_a_book_that_was_stale_then_stays_unknown() -> None:
+    rig = Rig()
+    rig.filled(replace(fill_of(rig.quoting(), "t1"), at=rig.clock.now()))
+    rig.clock.advance(4 * SECOND)
+    rig.slot.put_lost(DataLost(now=rig.clock.now(), reason=StaleReason.GAP))
+    rig.let_pass(2)
+    rig.touch()
+    rig.let_pass(1)
+    assert marks_of(rig) == [(0, 20_100)], "healed at 6 s, nobody knows what was at 5 s"
+    rig.slot.put_lost(DataLost(now=rig.clock.now(), reason=StaleReason.GAP))
+    rig.clock.advance(22 * SECOND)
+    rig.touch(10_010, 10_100)
+    rig.let_pass(2)
+    assert marks_of(rig) == [(30, 20_110)], "healed at 29 s"
+
+
+def test_a_market_that_is_looked_at_too_late_stays_unknown() -> None:
+    rig = Rig()
+    rig.filled(replace(fill_of(rig.quoting(), "t1"), at=rig.clock.now()))
+    rig.let_pass(40)
+    assert marks_of(rig) == [(0, 20_100)], "this trader hung from before 5 s until after 30 s"
+    rig.let_pass(20)
+    assert [seconds for seconds, _ in marks_of(rig)] == [60]
+
+
+def test_a_fill_that_is_told_late_has_only_the_marks_that_are_still_to_come() -> None:
+    rig = Rig()
+    entry = rig.quoting()
+    happened = rig.clock.now()
+    rig.clock.advance(20 * SECOND)
+    rig.filled(replace(fill_of(entry, "t1"), at=happened))
+    rig.let_pass(10)
+    assert [seconds for seconds, _ in marks_of(rig)] == [30]
+
+
+def test_a_trader_that_starts_again_leaves_the_marks_of_its_earlier_life_unknown() -> None:
+    rig = Rig()
+    fill = replace(fill_of(rig.quoting(), "t1"), at=rig.clock.now())
+    rig.filled(fill)
+    again = Rig(clock=rig.clock)
+    lot = Lot(
+        trade_id="t1",
+        order=fill.client_id,
+        entry=fill.side,
+        price=fill.price,
+        lots=fill.size,
+        fee=fill.fee,
+        twice_mid=20_100,
+        at=fill.at,
+        maker=True,
+    )
+    again.recover(lots=(lot,))
+    again.touch()
+    again.let_pass(5)
+    assert marks_of(again) == []
 
 
 def test_an_order_that_its_fills_make_up_has_ended_even_if_nobody_says_so() -> None:

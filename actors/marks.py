@@ -1,0 +1,68 @@
+"""Marks: the mid at each of our fills, and some time after it. What nobody saw stays unknown.
+
+A mark is told only if the book was to be trusted at its moment and the moment is just past: a late one, or
+one of a book that was stale then, would be taken for the truth. Nothing here survives a restart.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Final
+
+from quietmaker.core.orders import Fill
+from quietmaker.core.units import SECOND, Instant, Nanos
+from quietmaker.ports import FillMarked
+
+HORIZONS: Final = tuple(Nanos(seconds * SECOND) for seconds in (5, 30, 60, 300))
+LATEST: Final = Nanos(2 * SECOND)
+"""A mid that is seen longer after its moment is not the mid of that moment."""
+_AT_FILL: Final = Nanos(0)
+_MOST: Final = 8_192
+"""Marks that may be outstanding; what comes beyond stays unknown."""
+
+
+class Marks:
+    """The marks of one symbol that are still to come."""
+
+    def __init__(self, symbol: str, put: Callable[[FillMarked], object]) -> None:
+        """Tell marks by `put`."""
+        self._symbol = symbol
+        self._put = put
+        self._due: list[tuple[int, str, Nanos]] = []
+
+    def __len__(self) -> int:
+        """Return how many are outstanding."""
+        return len(self._due)
+
+    def filled(self, fill: Fill, *, now: Instant, twice_mid: int | None) -> None:
+        """Mark a fill that is told now, and remember what comes.
+
+        Args:
+            fill: the execution, whose time may be long past.
+            now: the time.
+            twice_mid: bid plus ask now; None while the book is not to be trusted.
+        """
+        happened = min(fill.at, now)  # the exchange's clock may be ahead of ours
+        if twice_mid is not None and now - happened <= LATEST:
+            self._tell(fill.trade_id, _AT_FILL, twice_mid)
+        for horizon in HORIZONS:
+            if happened + horizon > now and len(self._due) < _MOST:
+                heapq.heappush(self._due, (happened + horizon, fill.trade_id, horizon))
+
+    def blind(self, until: Instant) -> None:
+        """Know that the book was not to be trusted until then: what was due meanwhile stays unknown."""
+        while self._due and self._due[0][0] < until:
+            heapq.heappop(self._due)
+
+    def seen(self, *, now: Instant, twice_mid: int | None) -> None:
+        """Tell what is due, by the touch that stands."""
+        while self._due and self._due[0][0] <= now:
+            due, trade_id, horizon = heapq.heappop(self._due)
+            if twice_mid is not None and now - due <= LATEST:
+                self._tell(trade_id, horizon, twice_mid)
+
+    def _tell(self, trade_id: str, horizon: Nanos, twice_mid: int) -> None:
+        self._put(
+            FillMarked(trade_id=trade_id, symbol=self._symbol, horizon=horizon, twice_mid=twice_mid)
+        )
