@@ -372,6 +372,25 @@ def test_the_window_advances_and_overlaps() -> None:
     assert rig.run(60).fills == 1
 
 
+def test_the_window_waits_for_what_is_suspected() -> None:
+    rig = Rig().opened()
+    rig.trade("t1", there=False)
+    suspected = rig.run(OVERLAP / SECOND + 100)
+    assert suspected.verdict is Verdict.INCONCLUSIVE
+    assert rig.run(BELIEVED_AFTER / SECOND).verdict is Verdict.DIFFERENT
+    assert rig.open() == {(Kind.EXECUTION_UNKNOWN_THERE, "t1")}
+
+
+def test_a_step_after_a_long_absence_waits_for_what_is_suspected() -> None:
+    rig = Rig().opened()
+    rig.clock.advance(CHUNK // 2)
+    rig.trade("t1", there=False)
+    rig.run(2 * CHUNK / SECOND)
+    assert rig.open() == set()
+    rig.run(BELIEVED_AFTER / SECOND)
+    assert rig.open() == {(Kind.EXECUTION_UNKNOWN_THERE, "t1")}
+
+
 def test_a_row_that_vanishes_from_behind_the_window_is_named_and_stays_named() -> None:
     rig = Rig().opened()
     rig.trade("t1")
