@@ -13,6 +13,7 @@ from quietmaker.ledger.actions import Action, connected, record
 from quietmaker.ledger.embedded import url_of
 from supervisors.books import EMBEDDED
 from supervisors.clock import SystemClock
+from supervisors.commands.db_accept import accept
 from supervisors.commands.db_backup import backup, restore
 from supervisors.commands.db_import import import_
 from supervisors.commands.options import (
@@ -31,6 +32,7 @@ def db() -> None:
     """Reach, upgrade, back up and restore the database of the books."""
 
 
+db.add_command(accept)
 db.add_command(backup)
 db.add_command(restore)
 db.add_command(import_)

@@ -19,6 +19,9 @@ from quietmaker.core.differences import DifferenceKind, Verdict
 from quietmaker.core.findings import TieOutDone
 from quietmaker.core.orders import Fill, Intent
 from quietmaker.core.units import SECOND, Instant, Nanos, Side
+from quietmaker.errors import LedgerError
+from quietmaker.ledger.accept import accept
+from quietmaker.ledger.actions import Action
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from supervisors.clock import SystemClock
 from tests.actors.fakes import make_metrics
@@ -275,10 +278,7 @@ def test_coins_that_were_withdrawn_from_a_position_are_an_alarm(rig: Rig) -> Non
 def test_a_row_that_was_deleted_by_force_is_named(rig: Rig) -> None:
     rig.trade(buy("qm1-a", 100, 50))
     assert rig.tie(20).verdict is Verdict.CLEAN
-    run_sql(
-        rig.url,
-        "ALTER TABLE fills DISABLE TRIGGER USER; DELETE FROM fills; ALTER TABLE fills ENABLE TRIGGER USER",
-    )
+    run_sql(rig.url, "SET session_replication_role = replica; DELETE FROM fills")
     assert rig.tie(20).verdict is Verdict.DIFFERENT
     assert {kind for kind, _ in rig.open()} >= {Kind.EXECUTION_MISSING}
     rig.believed()
@@ -313,3 +313,31 @@ def test_an_answer_that_cannot_be_had_is_inconclusive_and_no_alarm(
     assert (rig.movements(), rig.open()) == ([], set())
     rig.served.ask("DELETE", "/admin/faults")
     assert rig.tie(20).verdict is Verdict.CLEAN
+
+
+def test_what_nothing_can_mend_is_accepted_with_a_reason_and_its_money_accounted_for(
+    rig: Rig,
+) -> None:
+    """As after a restore: an execution of ours, whose order the books do not have."""
+    rig.exchange.submit(replace(buy("qm1-lost", 100, 50), bid=buy("x", 100, 1).price))
+    rig.served.trade("0.1", "100", "SELL")
+    assert rig.believed().verdict is Verdict.DIFFERENT
+    ((kind, subject),) = rig.open()
+    assert (kind, rig.told) == (Kind.EXECUTION_MISSING, [])
+    rig.tie(700)  # the window leaves it behind
+    assert rig.tie(20).verdict is Verdict.DIFFERENT
+    action = Action(
+        at=rig.clock.now(), operator="ann", action="db accept", arguments={}, outcome="restored"
+    )
+    with pytest.raises(LedgerError, match=f"open are: execution_missing {subject}"):
+        accept(rig.url, kind=kind.value, subject="another", action=action)
+    accept(rig.url, kind=kind.value, subject=subject, action=action)
+    assert rig.believed().verdict is Verdict.CLEAN
+    assert rig.query("SELECT theirs <> '', resolution FROM differences WHERE subject <> 'USD'") == [
+        (True, "accepted by ann: restored")
+    ]
+    assert rig.query("SELECT operator, outcome FROM operator_actions") == [("ann", "restored")]
+    assert {(kind, currency) for kind, currency, _ in rig.movements()} == {
+        ("withdrawal", "USD"),
+        ("deposit", "TNSR"),
+    }

@@ -41,3 +41,8 @@ SELECT currency, sum(amount) FROM cash_movements WHERE kind <> 'opening' GROUP B
 
 -- name: stored_movements
 SELECT reference FROM cash_movements WHERE reference = ANY(%(references)s)
+
+-- name: accept
+INSERT INTO difference_notes (kind, subject, at_ns, ours, theirs, detail, resolution)
+SELECT kind, subject, %(at)s, ours, theirs, detail, %(resolution)s
+FROM differences WHERE kind = %(kind)s AND subject = %(subject)s AND resolved_ns IS NULL
