@@ -224,7 +224,9 @@ class SymbolFilter(BaseActor[FilterMessage]):
         last = links.eligibility.evaluated_at
         links.eligibility.failing = why
         links.metrics.filter.failed(refused=refused)
-        links.eligibility.next_at = Instant(now + min(RETRY_AFTER, links.period))
+        # What was not believed must be seen again at another time, not the same once more.
+        pause = links.period if refused else min(RETRY_AFTER, links.period)
+        links.eligibility.next_at = Instant(now + pause)
         age = "there are none yet: nothing is entered" if last is None else _age(now - last)
         missed = last is None or now - last >= STALE_PERIODS * links.period
         tell = self._log.error if missed else self._log.warning

@@ -28,8 +28,8 @@ LATENCY: Final = Latency(
     response=Nanos(10 * MILLISECOND),
     jitter=Nanos(0),
 )
-_FUNDS: Final = Decimal(10)
-"""Times the greatest position: a shadow is never short of funds."""
+_FUNDS: Final = Decimal(1_000_000)
+"""Times the greatest position: a shadow loses for months and is never short of funds."""
 
 
 class ShadowTrader:

@@ -9,6 +9,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 TRADING: Final = (2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 18, 19, 22, 24, 25, 26, 27)
+FILTER: Final = ("F1", "F2", "F3", "F4", "F5", "P20", "A10", "C1", "C8")
 _NAMED: Final = re.compile(r"^Incidents? ((?:[A-Z]\d+(?:, )?)+)\.$", re.MULTILINE)
 
 
@@ -25,6 +26,10 @@ def named() -> dict[str, list[str]]:
 
 def test_every_incident_of_trading_has_its_scenario() -> None:
     assert not {f"P{number}" for number in TRADING} - set(named())
+
+
+def test_every_incident_of_the_filter_has_its_scenario() -> None:
+    assert not set(FILTER) - set(named())
 
 
 def test_every_scenario_names_its_incident() -> None:

@@ -62,8 +62,18 @@ DELETE FROM shadow_trips WHERE closed_ns < %(before)s
 
 -- name: days
 -- The closed trades of a symbol by UTC day, oldest first: how they age out of the look-back.
-SELECT closed_ns / 86400000000000 AS day, count(*), count(*) FILTER (WHERE net > 0), sum(net), sum(entry_value)
-FROM round_trips WHERE symbol = %(symbol)s AND closed_ns >= %(since)s GROUP BY 1 ORDER BY 1
+SELECT t.day - date '1970-01-01', sum(t.trips)::bigint, sum(t.wins)::bigint, sum(t.net), sum(t.entry_value)
+FROM (
+    SELECT day, trips, wins, net::numeric, entry_value::numeric FROM symbol_days
+    WHERE symbol = %(symbol)s AND day > utc_day(%(since)s)
+    UNION ALL
+    SELECT utc_day(%(since)s), count(*), count(*) FILTER (WHERE net > 0), sum(net), sum(entry_value) FROM round_trips
+    WHERE symbol = %(symbol)s AND closed_ns >= %(since)s AND closed_ns < day_end(%(since)s)
+    UNION ALL
+    SELECT utc_day(%(since)s), count(*), count(*) FILTER (WHERE pnl > 0), sum(pnl), sum(entry_value)
+    FROM imported_trades
+    WHERE symbol = %(symbol)s AND pnl IS NOT NULL AND at_ns >= %(since)s AND at_ns < day_end(%(since)s)) t
+GROUP BY 1 HAVING sum(t.trips) > 0 ORDER BY 1
 
 -- name: known_symbols
 SELECT symbol FROM holdings
