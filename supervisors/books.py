@@ -6,14 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from quietmaker.core.filter_states import DAY
 from quietmaker.core.product import Product
-from quietmaker.core.units import EXACT, ZERO
+from quietmaker.core.units import EXACT, ZERO, Nanos
 from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.filter_books import PostgresFilterBooks
 from quietmaker.ledger.journal_folder import JournalPlace
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.retention import Keep
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from quietmaker.ports import Clock
 from quietmaker.settings import Settings
@@ -65,7 +67,8 @@ def open_books(
             return given
 
     try:
-        ledger = _open_ledger(url, JournalPlace(folder=home.journal, now=clock.now), products)
+        place = JournalPlace(folder=home.journal, now=clock.now)
+        ledger = _open_ledger(url, place, products, _keep(settings))
     except BaseException:
         if server is not None:
             server.stop()
@@ -81,10 +84,10 @@ def open_books(
 
 
 def _open_ledger(
-    url: Callable[[], str], place: JournalPlace, products: Mapping[str, Product]
+    url: Callable[[], str], place: JournalPlace, products: Mapping[str, Product], keep: Keep
 ) -> JournaledLedger:
     log = Log("ledger")
-    database = PostgresLedger(url)
+    database = PostgresLedger(url, keep=keep)
     try:
         return JournaledLedger(
             database, place, products=products, tell=lambda note: log.warning(Event.ALERT, note)
@@ -92,6 +95,13 @@ def _open_ledger(
     except BaseException:
         database.close()
         raise
+
+
+def _keep(settings: Settings) -> Keep:
+    return Keep(
+        unfilled=Nanos(settings.ledger.keep_unfilled_days * DAY),
+        history=Nanos(settings.ledger.keep_history_days * DAY),
+    )
 
 
 def paper_balances(settings: Settings, products: Mapping[str, Product]) -> dict[str, Decimal]:

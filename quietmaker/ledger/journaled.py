@@ -216,6 +216,7 @@ class JournaledLedger:
                 if not self._step() and idle:
                     self._database.check()
                     self._away = ""
+                    self._database.tidy(self._place.now())
             except LedgerUnavailable as error:
                 self._away = f"the database is away: {error}".partition("\n")[0].strip()
                 raise

@@ -30,6 +30,7 @@ from quietmaker.ledger.facts import (
     store,
     store_one_by_one,
 )
+from quietmaker.ledger.retention import Keep, Retention
 from quietmaker.ledger.rows import (
     exit_reason,
     off_grid,
@@ -54,18 +55,20 @@ class PostgresLedger:
         notes: what the operator should hear of the books as they were opened.
     """
 
-    def __init__(self, url: UrlSource) -> None:
+    def __init__(self, url: UrlSource, *, keep: Keep | None = None) -> None:
         """Migrate the database up, derive what is not derived yet, and be ready.
 
         Args:
             url: tells where the database is, asked again for every new connection;
                 `EmbeddedPostgres.start` is one, and revives a server that died.
+            keep: how long what no result depends on is kept; None is for ever.
 
         Raises:
             LedgerUnavailable: if the database cannot be reached.
             LedgerTooNew: if a newer version of the program migrated it.
         """
         migrate.upgrade(url())
+        self._retention = Retention(keep) if keep is not None else None
         self._holds_written = 0
         self._holds_mutex = threading.Lock()
         self._facts = Session(url)
@@ -180,6 +183,16 @@ class PostgresLedger:
             LedgerUnavailable: if it cannot.
         """
         self._facts.run(lambda cursor: rows(cursor, QUERIES["meta_mode"]))
+
+    def tidy(self, now: Instant) -> None:
+        """Let a bounded batch of what is old go; called again and again while there is nothing else to do.
+
+        Raises:
+            LedgerUnavailable: if the database cannot be reached.
+        """
+        retention = self._retention
+        if retention is not None:
+            self._facts.run(lambda cursor: retention.step(cursor, now))
 
     def close(self) -> None:
         """Close the connections. Idempotent."""

@@ -222,6 +222,19 @@ class LedgerSettings:
         "how often executions, orders, positions and balances are compared with the exchange's",
         unit="seconds",
     )
+    keep_unfilled_days: int = key(
+        whole(1, 36_500),
+        30,
+        "how long orders that never executed are kept; a refreshed quote is one",
+        unit="days",
+    )
+    keep_history_days: int = key(
+        whole(1, 36_500),
+        180,
+        "how long events of orders that are over, balances, alerts and tie-outs are kept; orders with "
+        "executions and all results stay for ever",
+        unit="days",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

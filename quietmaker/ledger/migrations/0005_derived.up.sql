@@ -93,8 +93,9 @@ CREATE TABLE round_trips (
     CHECK (net = spread_captured + price_move - fees),
     CHECK (net = CASE entry WHEN 'BUY' THEN exit_value - entry_value ELSE entry_value - exit_value END - fees)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_insert_threshold = 1000);
-CREATE INDEX round_trips_by_time ON round_trips (closed_ns DESC) INCLUDE (symbol, net, entry_value);
-CREATE INDEX round_trips_of_symbol ON round_trips (symbol, closed_ns DESC, trip_id COLLATE "C" DESC);
+CREATE INDEX round_trips_by_time ON round_trips (closed_ns DESC);
+CREATE INDEX round_trips_of_symbol ON round_trips (symbol, closed_ns DESC, trip_id COLLATE "C" DESC)
+    INCLUDE (net, entry_value);
 CREATE INDEX round_trips_of_entry ON round_trips (id);
 CREATE INDEX round_trips_of_closing ON round_trips (closing_order);
 
