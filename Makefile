@@ -75,6 +75,7 @@ fmt: install
 
 docs: install
 	$(BIN)/python -m quietmaker.settings.docs
+	$(BIN)/python -m supervisors.docs
 
 clean:
 	rm -rf $(VENV) $(SDK_VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -43,6 +43,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
         ),
         "orders": Verb("supervisors.commands.orders:orders", "Show the open orders."),
         "pnl": Verb("supervisors.commands.pnl:pnl", "Sum profit and loss."),
+        "positions": Verb("supervisors.commands.positions:positions", "Show what is held."),
         "record": Verb("supervisors.commands.record:record", "Write a market as Parquet."),
         "replay": Verb(
             "supervisors.commands.replay:replay",

@@ -17,8 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from quietmaker.errors import LedgerError, LedgerTooNew, NotRunning
+from quietmaker.errors import LedgerError, LedgerTooNew, NotRunning, SafetyRefusal
 from quietmaker.ledger import migrate
+from quietmaker.ledger.actions import connected
+from quietmaker.ledger.bring_up import bring_up
 from quietmaker.ledger.embedded import EmbeddedPostgres, url_of
 from quietmaker.ledger.journal_waiting import waiting_records
 from quietmaker.settings import Settings
@@ -72,12 +74,12 @@ def books_made(settings: Settings, home: Home) -> Iterator[str]:
     """
     if settings.ledger.url == EMBEDDED and home.tenant() is not Tenant.INSTANCE:
         with stopped(settings, home, create=True) as url:
-            migrate.upgrade(url)
+            bring_up(url, tell=say)
             yield url
         return
     with database_open(settings, home) as url:
         if not migrate.current(url):
-            migrate.upgrade(url)
+            bring_up(url, tell=say)
         check_schema(url)
         yield url
 
@@ -111,6 +113,18 @@ def stopped(settings: Settings, home: Home, *, create: bool) -> Iterator[str]:
                 yield server.start()
             finally:
                 server.stop()
+
+
+def refuse_connected(url: str) -> None:
+    """Refuse to change books that an instance works on: it may run under another home, or elsewhere.
+
+    Raises:
+        SafetyRefusal: if one is connected.
+    """
+    if sessions := connected(url):
+        raise SafetyRefusal(
+            f"{sessions} sessions of a running instance are connected to these books; stop it first"
+        )
 
 
 def check_schema(url: str) -> None:

@@ -16,7 +16,7 @@ from quietmaker.ledger.database import Row, Session, UrlSource, rows
 from quietmaker.ledger.rows import exit_reason
 
 _ALWAYS: Final = Instant(0)
-_QUERIES: Final = sql.load("reports.sql")
+QUERIES: Final = sql.load("reports.sql")
 
 
 class PnlBy(Enum):
@@ -57,7 +57,14 @@ class Holding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedTrip:
-    """A round trip. Sizes in base, amounts in quote; net = spread_captured + price_move - fees."""
+    """A round trip. Sizes in base, amounts in quote; net = spread_captured + price_move - fees.
+
+    Attributes:
+        id: client id of the entry that opened it; it may have opened another one by filling on.
+        trip_id: trade id of the execution that closed it.
+        adverse_selection: the part of the price move within `adverse_seconds` of the entries; None where
+            nobody saw the market then.
+    """
 
     id: str
     symbol: str
@@ -79,6 +86,9 @@ class ClosedTrip:
     closing_order: str
     strategy_tag: str
     config_sha: str
+    trip_id: str
+    adverse_selection: Decimal | None
+    adverse_seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +186,7 @@ class Reports:
 
     def round_trips(self, wanted: Wanted) -> list[ClosedTrip]:
         """Return round trips by the time at which they closed."""
-        return [_closed_trip(row) for row in self._list("round_trips", wanted)]
+        return [closed_trip(row) for row in self._list("round_trips", wanted)]
 
     def fills(self, wanted: Wanted) -> list[ExecutedFill]:
         """Return executions."""
@@ -232,7 +242,7 @@ class Reports:
         )
 
     def _ask(self, query: str, **values: object) -> list[Row]:
-        return self._session.run(lambda cursor: rows(cursor, _QUERIES[query], **values))
+        return self._session.run(lambda cursor: rows(cursor, QUERIES[query], **values))
 
 
 def _open_order(row: Row) -> OpenOrder:
@@ -273,7 +283,8 @@ def _executed_fill(row: Row) -> ExecutedFill:
     )
 
 
-def _closed_trip(row: Row) -> ClosedTrip:
+def closed_trip(row: Row) -> ClosedTrip:
+    """Return a round trip of the columns that the query ``round_trips`` has."""
     return ClosedTrip(
         id=row[0],
         symbol=row[1],
@@ -295,4 +306,7 @@ def _closed_trip(row: Row) -> ClosedTrip:
         closing_order=row[17],
         strategy_tag=row[18],
         config_sha=row[19],
+        trip_id=row[20],
+        adverse_selection=row[21],
+        adverse_seconds=row[22] // SECOND,
     )

@@ -7,35 +7,40 @@ from pathlib import Path
 
 import click
 
-from quietmaker.errors import SafetyRefusal
 from quietmaker.ledger import migrate
-from quietmaker.ledger.actions import Action, connected, record
+from quietmaker.ledger.actions import Action, record
+from quietmaker.ledger.bring_up import bring_up
 from quietmaker.ledger.embedded import url_of
 from supervisors.books import EMBEDDED
 from supervisors.clock import SystemClock
 from supervisors.commands.db_accept import accept
 from supervisors.commands.db_backup import backup, restore
+from supervisors.commands.db_check import check
 from supervisors.commands.db_import import import_
+from supervisors.commands.db_recompute import recompute_books
 from supervisors.commands.options import (
     config_options,
     json_option,
     load_settings,
+    say,
     write_json,
     write_table,
 )
-from supervisors.desk import operator, stopped
+from supervisors.desk import operator, refuse_connected, stopped
 from supervisors.home import Home
 
 
 @click.group()
 def db() -> None:
-    """Reach, upgrade, back up and restore the database of the books."""
+    """Reach, upgrade, check, back up and restore the database of the books."""
 
 
 db.add_command(accept)
 db.add_command(backup)
 db.add_command(restore)
 db.add_command(import_)
+db.add_command(check)
+db.add_command(recompute_books)
 
 
 @db.command()
@@ -62,12 +67,9 @@ def upgrade(config_file: Path, overrides: tuple[str, ...], as_json: bool) -> Non
     """
     settings = load_settings(config_file, overrides)
     with stopped(settings, Home.from_env(os.environ), create=False) as address:
-        if sessions := connected(address):
-            raise SafetyRefusal(
-                f"{sessions} sessions of a running instance are connected to these books; stop it first"
-            )
+        refuse_connected(address)
         before = migrate.current(address)
-        after = migrate.upgrade(address)
+        after = bring_up(address, tell=say)
         if before != after:
             arguments = {"from": before, "to": after}
             record(

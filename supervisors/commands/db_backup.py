@@ -10,6 +10,7 @@ import click
 from quietmaker.ledger.actions import Action, record
 from quietmaker.ledger.archive import Manifest
 from quietmaker.ledger.backup import back_up
+from quietmaker.ledger.bring_up import bring_up
 from quietmaker.ledger.restore import RUNS_SKIPPED
 from quietmaker.ledger.restore import restore as restore_books
 from supervisors import build
@@ -68,6 +69,7 @@ def restore(
     home, now = Home.from_env(os.environ), f"{utc():%Y%m%d_%H%M%S}"
     with stopped(settings, home, create=True) as url:
         done = restore_books(url, file, mode=settings.mode, replace=replace, stamp=now, tell=say)
+        bring_up(url, tell=say)
         journal = put_journal_aside(home, stamp=now)
         kept = "" if done.aside is None else f"; what was there is in the schema {done.aside}"
         _record(url, "db restore", file, f"{done.manifest.rows} rows{kept}")

@@ -17,6 +17,7 @@ from quietmaker.ledger.split import split
 from supervisors.clock import utc
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.commands.spans import Span, list_options, span_of
+from supervisors.commands.trades_explain import explain_trade
 from supervisors.desk import books_open
 from supervisors.home import Home
 from supervisors.tables import (
@@ -42,6 +43,9 @@ HORIZONS: Final = (0, 5, 30, 60, 300)
 @click.group()
 def trades() -> None:
     """Show what was traded, and the whole story of one trade."""
+
+
+trades.add_command(explain_trade)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,7 @@ def trip_record(trip: ClosedTrip) -> Record:
     parts = split(fees=trip.fees, spread_captured=trip.spread_captured, price_move=trip.price_move)
     return {
         "id": trip.id,
+        "trip_id": trip.trip_id,
         "symbol": trip.symbol,
         "entry": trip.entry.value,
         "size": trip.size,
@@ -151,6 +156,7 @@ def trip_record(trip: ClosedTrip) -> Record:
         "fees": trip.fees,
         "spread_captured": trip.spread_captured,
         "price_move": trip.price_move,
+        "adverse_selection": trip.adverse_selection,
         "loss": parts.cause,
         "maker_fills": trip.maker_fills,
         "taker_fills": trip.taker_fills,
@@ -164,8 +170,17 @@ def trip_record(trip: ClosedTrip) -> Record:
 _TRIPS: Final = _View(
     name="round_trips",
     fields=(
-        *("id", "symbol", "entry", "size", "opened_at", "closed_at", "hold_seconds", "exit_reason"),
-        *("entry_value", "exit_value", "net", "fees", "spread_captured", "price_move", "loss"),
+        *("id", "trip_id", "symbol", "entry", "size", "opened_at", "closed_at", "hold_seconds"),
+        *(
+            "exit_reason",
+            "entry_value",
+            "exit_value",
+            "net",
+            "fees",
+            "spread_captured",
+            "price_move",
+        ),
+        *("adverse_selection", "loss"),
         *("maker_fills", "taker_fills", "dust", "closing_order", "strategy_tag", "config_sha"),
     ),
     columns=(
@@ -179,6 +194,7 @@ _TRIPS: Final = _View(
         number("fees", show=brief),
         number("spread_captured", "spread", show=brief),
         number("price_move", "move", show=brief),
+        number("adverse_selection", "adverse", show=brief),
         column("loss"),
         column("id"),
     ),

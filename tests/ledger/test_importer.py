@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
+import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,12 +18,14 @@ import pytest
 from quietmaker.core.units import Instant
 from quietmaker.errors import SourceError
 from quietmaker.ledger.actions import Action
+from quietmaker.ledger.embedded import binary
 from quietmaker.ledger.import_rows import Distrusted, ImportedOrder, RawRow, read
 from quietmaker.ledger.import_sources import CsvSource, Source, TableSource
 from quietmaker.ledger.importer import Imported, Request, import_trades
 from quietmaker.ledger.reports import PnlBy, Reports
 from tests.ledger.conftest import run_sql
 from tests.ledger.test_backup import query, trade
+from tests.ledger.test_trade_records import LOSERS, TRADES_OF_A_DAY
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 HEADING = "order_id,symbol,side,order_time,price,size,total_fees_usd,status,source"
@@ -423,6 +427,41 @@ def test_imported_trades_are_in_the_operators_queries_and_in_nothing_that_we_ear
     )
     reports.close()
     assert before == after
+
+
+def test_psql_answers_the_operators_two_queries_from_imported_trades_as_well(
+    database_url: str, tmp_path: Path
+) -> None:
+    lines = []
+    for number in range(6):
+        day = f"{datetime.now(UTC) - timedelta(days=number, hours=2):%Y-%m-%dT%H:%M:%SZ}"
+        later = f"{datetime.now(UTC) - timedelta(days=number, hours=1):%Y-%m-%dT%H:%M:%SZ}"
+        lines.append(row(f"b{number}", when=day, price="0.1", fees="0.075"))
+        lines.append(row(f"s{number}", "SELL", later, price="0.1", fees="0.08"))
+    path = tmp_path / "old.csv"
+    path.write_text("\n".join([HEADING, *lines]) + "\n")
+    request = Request(now=datetime.now(UTC), zone=None, options="", dry=False)
+    source = CsvSource(path, named={})
+    done = import_trades(database_url, source, request, action=ACTION, tell=lambda _: None)
+    assert done.net == Decimal("-0.93")
+    psql = shutil.which("psql") or str(binary("psql"))
+    answered = subprocess.run(
+        [psql, database_url, "-XAt", "-v", "ON_ERROR_STOP=1", "-c", TRADES_OF_A_DAY, "-c", LOSERS],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, second = answered.stdout.splitlines()
+    assert first == "2"
+    assert second.startswith("TNSR-USD|6|0|-0.155")
+    assert second.endswith("|-0.930")
+    assert query(
+        database_url, "SELECT DISTINCT source, strategy_tag, passive_order_id FROM trade_records"
+    ) == [("passivemm", "imported", None)]
+    assert query(
+        database_url,
+        "SELECT source, sum(trips), sum(wins), sum(net) FROM symbol_days GROUP BY source",
+    ) == [("imported:passivemm", 6, 0, Decimal("-0.930"))]
 
 
 def test_an_import_leaves_a_record_of_who_did_it(imported: Import, database_url: str) -> None:

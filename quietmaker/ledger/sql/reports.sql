@@ -22,7 +22,8 @@ SELECT mode FROM meta
 
 -- name: round_trips
 SELECT id, symbol, entry, size, opened_at, closed_at, hold_seconds, exit_reason, entry_value, exit_value, fees,
-       spread_captured, price_move, net, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha
+       spread_captured, price_move, net, maker_fills, taker_fills, dust, closing_order, strategy_tag, config_sha,
+       trip_id, adverse_selection, adverse_horizon_ns
 FROM round_trips
 WHERE closed_ns >= %(since)s AND closed_ns < %(until)s
   AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
