@@ -100,15 +100,26 @@ class Content:
         return self.runs[-1].last if self.runs else 0
 
 
-def read_folder(folder: Path, disk: Disk) -> Content:
+def read_folder(folder: Path, disk: Disk, *, unreadable: list[Path] | None = None) -> Content:
     """Open and read every segment.
+
+    Args:
+        folder: of the journal.
+        disk: the file system.
+        unreadable: takes the files of which nothing can be read; without it they are an error.
 
     Raises:
         LedgerError: if one cannot be read at all, or two journals lie in the folder.
     """
     content = Content()
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        segment, data = _open(path, disk)
+        try:
+            segment, data = _open(path, disk)
+        except LedgerError:
+            if unreadable is None:
+                raise
+            unreadable.append(path)
+            continue
         content.segments.append(segment)
         runs = list(_runs(segment, data))
         for run in runs:

@@ -17,6 +17,7 @@ from supervisors.commands.db_accept import accept
 from supervisors.commands.db_backup import backup, restore
 from supervisors.commands.db_check import check
 from supervisors.commands.db_import import import_
+from supervisors.commands.db_journal import drain_journal
 from supervisors.commands.db_recompute import recompute_books
 from supervisors.commands.options import (
     config_options,
@@ -41,6 +42,7 @@ db.add_command(restore)
 db.add_command(import_)
 db.add_command(check)
 db.add_command(recompute_books)
+db.add_command(drain_journal)
 
 
 @db.command()
