@@ -10,7 +10,7 @@ book: stream, decoder, books, slots, actors, core. The floor receives and decode
 byte of the change was given to the socket until the first byte of the request can be read, some hundred
 times a second with little other traffic, and idle in between. The floor decodes the change and sends at
 once the bytes of one of our requests. The clock of a measurement stops when this process is woken, which
-costs both sides the same. Once with the books in memory, once with the intent durable in PostgreSQL
+costs both sides the same. Once with the books in memory, once with the intent durable in the journal
 before it is sent; `intent_*` is that part alone.
 
 floor: websocket-client as bare as it gets and orjson, which we decode with too (`bench.wire_floor`).
@@ -191,12 +191,12 @@ def measure_frames(library: Path, rounds: int) -> dict[str, object]:
 
 
 def measure_latency(library: Path, repetitions: int) -> list[dict[str, object]]:
-    """Return how long an order takes, books in memory and in PostgreSQL, in turn with the floor."""
-    taken: dict[str, list[int]] = {"floor": [], "memory": [], "postgres": []}
+    """Return how long an order takes, books in memory and in journal and PostgreSQL, in turn with the floor."""
+    taken: dict[str, list[int]] = {"floor": [], "memory": [], "durable": []}
     intents: dict[str, list[int]] = {}
     with ExitStack() as stack:
         sides: dict[str, tuple[Bench, Child, str]] = {}
-        for books in ("memory", "postgres"):
+        for books in ("memory", "durable"):
             bench = Bench(library, stack, gap=True)
             sides[books] = (bench, bench.ours(books), "/")
             _block(bench, "/", WARM_UP)
@@ -214,13 +214,13 @@ def measure_latency(library: Path, repetitions: int) -> list[dict[str, object]]:
                 _block(bench, path, WARM_UP)
                 taken[name] += _block(bench, path, min(BLOCK, repetitions - done))
             done += min(BLOCK, repetitions - done)
-        for books in ("memory", "postgres"):
+        for books in ("memory", "durable"):
             child = sides[books][1]
             child.tell(json.dumps({"report": True}))
             intents[books] = json.loads(child.line())["taken"]
     return [
         _latency(books, taken["floor"], taken[books], intents[books], len(request))
-        for books in ("memory", "postgres")
+        for books in ("memory", "durable")
     ]
 
 

@@ -1,6 +1,6 @@
 """Our side of `bench.wire`, in a process of its own: everything that a run has, composed as a run has it.
 
-`URL memory|postgres`: connection, actors and books on an exchange that answers at the URL. On standard
+`URL memory|durable`: connection, actors and books on an exchange that answers at the URL. On standard
 input come questions, one a line, each answered with one line of JSON:
 
 * `{"touches": {symbol: [bid, ask]}}`: waits until every trader's market stands there; when, and the CPU time
