@@ -191,7 +191,7 @@ def measure_frames(library: Path, rounds: int) -> dict[str, object]:
 
 
 def measure_latency(library: Path, repetitions: int) -> list[dict[str, object]]:
-    """Return how long an order takes, books in memory and in journal and PostgreSQL, in turn with the floor."""
+    """Return how long an order takes, books in memory and durable, in turn with the floor."""
     taken: dict[str, list[int]] = {"floor": [], "memory": [], "durable": []}
     intents: dict[str, list[int]] = {}
     with ExitStack() as stack:

@@ -21,9 +21,10 @@ from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Nanos
 from quietmaker.errors import SourceError
+from quietmaker.exchange.answers import Result
 from quietmaker.exchange.candles import CandleStore
 from quietmaker.exchange.market_orders import MarketOrder
-from quietmaker.exchange.matching import MatchingCore, Result
+from quietmaker.exchange.matching import MatchingCore
 from quietmaker.exchange.tape import Tape
 from quietmaker.exchange.venue import Venue
 from quietmaker.ports import Clock, MarketSource

@@ -171,6 +171,13 @@ class OwnSide:
         self.ordered: list[Level] = []
         self.count = 0
 
+    def first_waiting(self) -> Level | None:
+        """Return our best level in which others still stand before us."""
+        for level in self.ordered:
+            if level.orders[-1].ahead:
+                return level
+        return None
+
     def join(self, at: int, order: Order, shown: int, model: FillModel) -> None:
         """Rest an order behind the displayed size of its price, and behind our own there."""
         key = self.sign * order.price

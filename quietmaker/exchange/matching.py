@@ -27,10 +27,9 @@ import heapq
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Final, TypeAlias, assert_never
+from typing import Final, assert_never
 
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.market import (
@@ -45,20 +44,18 @@ from quietmaker.core.market import (
 from quietmaker.core.orders import Fill, Intent, Move, OrderState, TimeInForce
 from quietmaker.core.product import Product
 from quietmaker.core.units import NEVER, Instant, Liquidity, Lots, Ticks
-from quietmaker.exchange.account import Account, hold_factor
+from quietmaker.exchange.account import Account
+from quietmaker.exchange.admission import Admission
+from quietmaker.exchange.answers import CancelAnswer, Request, Result, SubmitAnswer
 from quietmaker.exchange.latency import Latency, Wire
 from quietmaker.exchange.market_orders import MarketOrder
 from quietmaker.exchange.models import FillModel
 from quietmaker.exchange.orders import Order, OrderStore
 from quietmaker.exchange.refusals import (
-    MAX_OPEN_ORDERS,
     SELF_TRADE,
     CancelRefusal,
     Refusal,
-    check_amounts,
     check_cancel,
-    check_edit,
-    check_form,
 )
 from quietmaker.exchange.venue import Venue
 from quietmaker.ports import Accepted, CancelOutcome, Rejected, UserFill, UserOrder
@@ -71,29 +68,6 @@ _RESTING: Final = frozenset({TimeInForce.GTC, TimeInForce.GTD})
 _OPEN: Final = OrderState.OPEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitAnswer:
-    """The answer to a submit; `ticket` is what `submit` returned."""
-
-    ticket: int
-    client_id: str
-    outcome: Accepted | Rejected
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelAnswer:
-    """The answer to a cancel; `ticket` is what `cancel` returned."""
-
-    ticket: int
-    outcome: CancelOutcome
-
-
-Request: TypeAlias = Intent | MarketOrder | str
-"""An order, or the client id of one to cancel."""
-
-Result: TypeAlias = SubmitAnswer | CancelAnswer | UserOrder | UserFill
-
-
 class MatchingCore:
     """An exchange without a wire.
 
@@ -104,11 +78,10 @@ class MatchingCore:
     """
 
     __slots__ = (
+        "_admission",
         "_confirm",
         "_expiries",
-        "_fees",
         "_history",
-        "_hold_factor",
         "_latency",
         "_now",
         "_number",
@@ -162,15 +135,14 @@ class MatchingCore:
         self.next_due: int = NEVER
         self.account = Account(balances)
         self.model = model
-        self._products = dict(products)
         self._venues = {
             symbol: Venue(product, model, self._executed)
             for symbol, product in products.items()
             if symbol not in aliases
         }
         self._venues |= {alias: self._venues[symbol] for alias, symbol in aliases.items()}
-        self._fees = fees
-        self._hold_factor = hold_factor(fees)
+        self._admission = Admission(products, self._venues, self.account, fees)
+        self._products = self._admission.products
         self._latency = latency
         rng = random.Random(seed)
         self._submits = Wire(jitter=latency.jitter, rng=rng, ordered=False)
@@ -234,21 +206,7 @@ class MatchingCore:
         Everything before `at` must have happened.
         """
         self._now = max(self._now, at)
-        intent = order.intent if isinstance(order, MarketOrder) else order
-        venue = self._venues.get(intent.symbol)
-        if venue is None:
-            return Refusal.INVALID_PRODUCT_ID
-        if isinstance(order, MarketOrder):
-            priced = order.priced(self._products[intent.symbol], venue, self._hold_factor)
-            if isinstance(priced, Refusal):
-                return priced
-            intent = priced
-        probe = Order(intent, "", self._fees, self._hold_factor)
-        refusal = self._refuse(probe)
-        if refusal is not None:
-            return refusal
-        self.account.release(self._products[intent.symbol], probe)
-        return intent
+        return self._admission.check(order, self._now)
 
     def amend(self, at: int, client_id: str, price: int, size: int) -> str | None:
         """Change an open GTC order at once; everything before `at` must have happened.
@@ -278,30 +236,14 @@ class MatchingCore:
         if not stays:
             venue.leave(order)
         order.become(changed)
-        self._tell(self._now, self._moved(order, _ACCEPTED, self._now))
+        self._tell(self._now, order.moved(_ACCEPTED, self._now))
         if not stays:
             self._place(order)
         return None
 
     def check_amend(self, client_id: str, price: int, size: int) -> str | None:
         """Return why `amend` would refuse a change now, or None; nothing changes."""
-        order = self._orders.get(client_id)
-        refusal = check_edit(order, price, size)
-        if order is None or refusal is not None:
-            return refusal
-        product, venue = self._products[order.intent.symbol], self._venues[order.intent.symbol]
-        wrong = check_amounts(product, price, size)
-        if wrong is None and order.intent.post_only and venue.meets(order.side, price):
-            wrong = Refusal.POST_ONLY
-        if wrong is not None:
-            return wrong
-        changed = order.changed(Ticks(price), Lots(size))
-        self.account.release(product, order)
-        afforded = self.account.reserve(product, changed)
-        if afforded:
-            self.account.release(product, changed)
-        self.account.reserve(product, order)
-        return None if afforded else Refusal.FUNDS
+        return self._admission.check_amend(self._orders.get(client_id), price, size)
 
     def end(self, at: int, client_id: str, state: OrderState, move: Move, reason: str) -> None:
         """Let the exchange end an open order of its own accord; one that has ended stays as it is."""
@@ -345,12 +287,11 @@ class MatchingCore:
     @property
     def fees(self) -> FeeRates:
         """Return the account's current rates."""
-        return self._fees
+        return self._admission.fees
 
     def set_fees(self, fees: FeeRates) -> None:
         """Change the rates for orders placed from now on."""
-        self._fees = fees
-        self._hold_factor = hold_factor(fees)
+        self._admission.set_fees(fees)
 
     def change_product(self, product: Product) -> None:
         """Take orders by another market state of a product; its increments must be the same."""
@@ -386,27 +327,28 @@ class MatchingCore:
             # Coinbase answers a repeated client id with the first order, whatever it asks for.
             self._accept(ticket, known)
             return
-        order = Order(intent, f"{self._session}-o{self._number + 1}", self._fees, self._hold_factor)
-        refusal = self._refuse(order)
+        order = self._admission.order(intent, f"{self._session}-o{self._number + 1}")
+        refusal = self._admission.refuse(order, self._now)
         if refusal is not None:
             self._reject(ticket, intent, refusal)
             return
         self._number += 1
         self._orders.add(order)
         self._accept(ticket, order)
-        self._tell(self._now, self._moved(order, _ACCEPTED, self._now))
+        self._tell(self._now, order.moved(_ACCEPTED, self._now))
         self._place(order)
         if order.state is _OPEN and intent.time_in_force is _GTD:
             self._schedule_expiry(order)
 
     def _on_market_order(self, ticket: int, request: MarketOrder) -> None:
         intent = request.intent
-        venue = self._venues.get(intent.symbol)
-        if venue is None or self._orders.get(intent.client_id) is not None:
+        if (
+            self._venues.get(intent.symbol) is None
+            or self._orders.get(intent.client_id) is not None
+        ):
             self._on_submit(ticket, intent)  # refuses it, or answers with the first order
             return
-        product = self._products[intent.symbol]
-        priced = request.priced(product, venue, self._hold_factor)
+        priced = self._admission.priced(request)
         if isinstance(priced, Refusal):
             self._reject(ticket, intent, priced)
         else:
@@ -421,24 +363,6 @@ class MatchingCore:
         if not self._venues[order.intent.symbol].arrive(self._now, order):
             order.reason = SELF_TRADE if order.intent.time_in_force in _RESTING else ""
             self._finish(order, OrderState.CANCELLED, Move.CANCELLED, self._now)
-
-    def _refuse(self, order: Order) -> Refusal | None:
-        """Return why the order is not taken; when it is, its hold is reserved."""
-        intent = order.intent
-        venue = self._venues.get(intent.symbol)
-        if venue is None:
-            return Refusal.INVALID_PRODUCT_ID
-        product = self._products[intent.symbol]
-        refusal = check_form(product, intent, self._now)
-        if refusal is not None:
-            return refusal
-        if not venue.seen:
-            return Refusal.NO_BOOK
-        if venue.open_count >= MAX_OPEN_ORDERS:
-            return Refusal.TOO_MANY
-        if intent.post_only and venue.meets(intent.side, intent.price):
-            return Refusal.POST_ONLY
-        return None if self.account.reserve(product, order) else Refusal.FUNDS
 
     def _on_cancel(self, ticket: int, client_id: str) -> None:
         order = self._orders.get(client_id)
@@ -494,18 +418,7 @@ class MatchingCore:
         order.state = state
         self.account.release(self._products[order.intent.symbol], order)
         self._orders.finish(order)
-        self._tell(at, self._moved(order, move, at))
-
-    def _moved(self, order: Order, move: Move, at: int) -> UserOrder:
-        return UserOrder(
-            at=Instant(at),
-            symbol=order.intent.symbol,
-            client_id=order.intent.client_id,
-            order_id=order.order_id,
-            move=move,
-            reason=order.reason,
-            filled=Lots(order.filled),
-        )
+        self._tell(at, order.moved(move, at))
 
     def _accept(self, ticket: int, order: Order) -> None:
         answer: SubmitAnswer | None = None

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Final
 
 from quietmaker.core.fees import FeeRates
-from quietmaker.core.orders import Intent, OrderState
-from quietmaker.core.units import ZERO, Lots, Side, Ticks
-from quietmaker.ports import OrderReport
+from quietmaker.core.orders import Intent, Move, OrderState
+from quietmaker.core.units import ZERO, Instant, Lots, Side, Ticks
+from quietmaker.ports import OrderReport, UserOrder
 
 _OPEN: Final = OrderState.OPEN
 
@@ -82,6 +82,18 @@ class Order:
         self.price = changed.price
         self.left = changed.left
         self.held = changed.held
+
+    def moved(self, move: Move, at: int) -> UserOrder:
+        """Return what the user stream tells of a move."""
+        return UserOrder(
+            at=Instant(at),
+            symbol=self.intent.symbol,
+            client_id=self.intent.client_id,
+            order_id=self.order_id,
+            move=move,
+            reason=self.reason,
+            filled=Lots(self.filled),
+        )
 
     def report(self) -> OrderReport:
         """Return the order as a query answers it."""

@@ -25,10 +25,11 @@ from quietmaker.core.orders import Fill, Intent
 from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.errors import SourceError
+from quietmaker.exchange.answers import CancelAnswer, Result, SubmitAnswer
 from quietmaker.exchange.feed import Feed
 from quietmaker.exchange.floor import Floor
 from quietmaker.exchange.latency import Latency
-from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
+from quietmaker.exchange.matching import MatchingCore
 from quietmaker.exchange.models import FillModel
 from quietmaker.exchange.pacing import Pacer, ThreadPacer
 from quietmaker.exchange.venue import Venue

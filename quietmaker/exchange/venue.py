@@ -36,6 +36,7 @@ from quietmaker.exchange.depth import Ladder
 from quietmaker.exchange.levels import HUGE, UNSEEN, Executions, Level, OwnSide
 from quietmaker.exchange.models import FillModel
 from quietmaker.exchange.orders import Order
+from quietmaker.exchange.taken import Taken
 
 NO_BID: Final = -1
 NO_ASK: Final = HUGE
@@ -103,8 +104,8 @@ class Venue:
         self.sells = OwnSide(-1)
         self._bids = Ladder(-1)
         self._asks = Ladder(1)
-        self._taken_bids: dict[int, int] = {}
-        self._taken_asks: dict[int, int] = {}
+        self._taken_bids = Taken()
+        self._taken_asks = Taken()
         self._model = model
         self._on_fill = on_fill
         self._top_buy: int = NO_BUY
@@ -183,8 +184,8 @@ class Venue:
         self._asks.replace(())
         self.deep = self.seen = False
         self.bid, self.bid_size, self.ask, self.ask_size = NO_BID, 0, NO_ASK, 0
-        self._taken_bids.clear()
-        self._taken_asks.clear()
+        self._taken_bids.lots.clear()
+        self._taken_asks.lots.clear()
         for own in (self.buys, self.sells):
             for level in own.levels.values():
                 level.lost()
@@ -230,7 +231,7 @@ class Venue:
         for price, size in self._opposite(side, limit):
             if price >= self._low_sell if buying else price <= self._top_buy:
                 break
-            lots = size - taken.get(price, 0)
+            lots = size - taken.of(price)
             if lots > 0:
                 levels.append((price, lots))
         return levels
@@ -293,7 +294,7 @@ class Venue:
         self.bid, self.bid_size = bid or (NO_BID, 0)
         self.ask, self.ask_size = ask or (NO_ASK, 0)
         self.seen = True
-        if self._taken_bids or self._taken_asks:
+        if self._taken_bids.lots or self._taken_asks.lots:
             self._forget_taken()
         if self.ask <= self._top_buy or self.bid >= self._low_sell:
             self._crossed(at)
@@ -306,8 +307,8 @@ class Venue:
         if self.bid >= self._low_sell:
             self._met(self.sells, at, self.bid, self.bid_size, self._taken_bids)
 
-    def _met(self, own: OwnSide, at: int, price: int, size: int, taken: dict[int, int]) -> None:
-        used = taken.get(price, 0)
+    def _met(self, own: OwnSide, at: int, price: int, size: int, taken: Taken) -> None:
+        used = taken.of(price)
         room = size - used
         key = own.sign * price
         executions: Executions = []
@@ -319,7 +320,7 @@ class Venue:
             else:
                 room = level.swept(room, executions)
         if executions:
-            taken[price] = min(size, used + sum(lots for _, lots in executions))
+            taken.lots[price] = min(size, used + sum(lots for _, lots in executions))
             self._execute(own, executions, at)
 
     def _trade(self, own: OwnSide, at: int, key: int, size: int, meets: bool) -> None:
@@ -346,7 +347,7 @@ class Venue:
         taken = self._taken_asks if order.side is _BUY else self._taken_bids
         for price, standing in self.takeable(order.side, order.price):
             lots = min(order.left, standing)
-            taken[price] = taken.get(price, 0) + lots
+            taken.lots[price] = taken.of(price) + lots
             order.left -= lots
             self._on_fill(order, price, lots, Liquidity.TAKER, at)
             if not order.left:
@@ -365,9 +366,8 @@ class Venue:
         return ((self.bid, self.bid_size),) if self.bid >= limit else ()
 
     def _meets_own(self, order: Order) -> bool:
-        if order.side is _BUY:
-            return order.price >= self._low_sell
-        return order.price <= self._top_buy
+        buying = order.side is _BUY
+        return order.price >= self._low_sell if buying else order.price <= self._top_buy
 
     def _displayed(self, side: Side, price: int) -> int:
         """Return the displayed size of a price: 0 beyond the touch, UNSEEN behind it without depth."""
@@ -381,36 +381,24 @@ class Venue:
 
     def _forget_taken(self) -> None:
         """Keep what we took only of levels that are still displayed."""
-        for taken, ladder, touch, size in (
-            (self._taken_bids, self._bids, self.bid, self.bid_size),
-            (self._taken_asks, self._asks, self.ask, self.ask_size),
-        ):
-            shown = ladder.sizes if self.deep else {touch: size}
-            for price in list(taken):
-                if price not in shown:
-                    del taken[price]
-                else:
-                    taken[price] = min(taken[price], shown[price])
+        if self.deep:
+            self._taken_bids.keep(self._bids.sizes)
+            self._taken_asks.keep(self._asks.sizes)
+        else:
+            self._taken_bids.keep({self.bid: self.bid_size})
+            self._taken_asks.keep({self.ask: self.ask_size})
 
     def _watch(self) -> None:
         """Refresh the numbers that `on_touch` and `on_trade` compare with."""
         buys, sells = self.buys, self.sells
         self._top_buy = buys.ordered[0].key if buys.ordered else NO_BUY
         self._low_sell = -sells.ordered[0].key if sells.ordered else NO_SELL
-        level = self._bid_level = _first_waiting(buys)
+        level = self._bid_level = buys.first_waiting()
         self._bid_key = NO_BUY if level is None else level.key
         self._bid_shown = UNSEEN if level is None else level.shown
-        level = self._ask_level = _first_waiting(sells)
+        level = self._ask_level = sells.first_waiting()
         self._ask_key = NO_SELL if level is None else -level.key
         self._ask_shown = UNSEEN if level is None else level.shown
-        if not self.seen or self._taken_bids or self._taken_asks:
+        if not self.seen or self._taken_bids.lots or self._taken_asks.lots:
             # Every touch must be looked at: the first one, and while displayed lots are used up.
             self._bid_key = HUGE
-
-
-def _first_waiting(own: OwnSide) -> Level | None:
-    """Return our best level in which others still stand before us."""
-    for level in own.ordered:
-        if level.orders[-1].ahead:
-            return level
-    return None

@@ -45,8 +45,9 @@ from quietmaker.core.params import TraderParams
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import PPB, Instant, Rate, Side
+from quietmaker.exchange.answers import CancelAnswer, Result, SubmitAnswer
 from quietmaker.exchange.latency import Latency
-from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
+from quietmaker.exchange.matching import MatchingCore
 from quietmaker.exchange.models import FillModel
 from quietmaker.exchange.venue import Venue
 from quietmaker.market.columns import KIND_QUOTE, Columns

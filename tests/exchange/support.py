@@ -10,9 +10,10 @@ from quietmaker.core.fees import FeeRates
 from quietmaker.core.orders import Fill, Intent, Move, Purpose, TimeInForce
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Lots, Nanos, Rate, Side, Ticks, rate
+from quietmaker.exchange.answers import CancelAnswer, Result, SubmitAnswer
 from quietmaker.exchange.latency import INSTANT, Latency
 from quietmaker.exchange.market_orders import MarketOrder
-from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
+from quietmaker.exchange.matching import MatchingCore
 from quietmaker.exchange.models import FILL_MODELS, FillModel
 from quietmaker.exchange.orders import Order
 from quietmaker.exchange.venue import Venue

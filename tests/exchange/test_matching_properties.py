@@ -22,9 +22,9 @@ from quietmaker.core.units import (
     Side,
     add,
 )
+from quietmaker.exchange.answers import Result, SubmitAnswer
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.levels import HUGE
-from quietmaker.exchange.matching import Result, SubmitAnswer
 from quietmaker.ports import Accepted, UserFill, UserOrder
 from tests.exchange.courses import (
     MODELS,

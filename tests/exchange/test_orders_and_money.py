@@ -9,8 +9,8 @@ import pytest
 
 from quietmaker.core.orders import Intent, Move, OrderState, TimeInForce
 from quietmaker.core.units import NEVER, Instant, Liquidity, Lots, Side, Ticks
+from quietmaker.exchange.answers import CancelAnswer, Result, SubmitAnswer
 from quietmaker.exchange.latency import Latency
-from quietmaker.exchange.matching import CancelAnswer, Result, SubmitAnswer
 from quietmaker.exchange.refusals import Refusal, to_grid
 from quietmaker.ports import Accepted, Rejected, UserFill, UserOrder
 from tests.exchange.support import (

@@ -15,10 +15,11 @@ from typing import Final, Protocol, TypeAlias, TypeVar, assert_never
 from quietmaker.core.market import CandleBar, MarketEvent
 from quietmaker.core.orders import Intent, Move, OrderState
 from quietmaker.core.units import SECOND, Instant, Nanos
+from quietmaker.exchange.answers import CancelAnswer, Result, SubmitAnswer
 from quietmaker.exchange.floor import Floor
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.market_orders import MarketOrder
-from quietmaker.exchange.matching import CancelAnswer, MatchingCore, Result, SubmitAnswer
+from quietmaker.exchange.matching import MatchingCore
 from quietmaker.exchange.server.monitor import Monitor
 from quietmaker.exchange.server.records import Draft, Kind, OrderRecord, OrderStatus, Records
 from quietmaker.exchange.venue import Venue
