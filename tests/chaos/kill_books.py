@@ -95,6 +95,16 @@ class Books:
         found += [f"{s}: holdings say {h} and fills {f}" for s, h, f in self.rows(sums)]
         return found
 
+    def alarms(self) -> list[str]:
+        """Return what the bot's own tie-outs ever held for a difference: there is none to be found."""
+        query = "SELECT kind, subject, ours, theirs, detail, times, resolution FROM differences"
+        return [f"the tie-out found {row}" for row in self.rows(query)]
+
+    def tied_out(self) -> str:
+        """Return what the latest tie-out came to."""
+        found = self.rows("SELECT verdict, detail FROM tie_outs ORDER BY id DESC LIMIT 1")
+        return ": ".join(filter(None, found[0])) if found else "never"
+
     def positions(self) -> dict[str, Decimal]:
         """Return what is held, by symbol."""
         return dict(self.rows("SELECT symbol, size FROM holdings"))

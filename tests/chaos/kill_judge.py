@@ -89,7 +89,7 @@ class Judge:
         self.proved[1] += len(self._owed_fills - lacking.keys())
         self._owed_orders -= done
         self._owed_fills &= lacking.keys()
-        return [*missing.values(), *lacking.values(), *books.broken()]
+        return [*missing.values(), *lacking.values(), *books.broken(), *books.alarms()]
 
     def await_cover(self, life: Life, patience: float, *, strict: bool = True) -> float | None:
         """Wait until each position was seen with a working exit; return how long that took, None if it died.
@@ -159,8 +159,9 @@ class Judge:
             if each.client_id not in there and each.state != "failed"
         ]
         found += [f"execution {t} was invented" for t in fills.keys() - account.fills.keys()]
-        found += books.broken()
-        found += self._money(state)
+        found += [*books.broken(), *books.alarms(), *self._money(state)]
+        if (verdict := books.tied_out()) != "clean":
+            found.append(f"the tie-out at the stop was {verdict}")
         assert not found, _told(found, None)
 
     def _money(self, state: Mapping[str, Any]) -> list[str]:

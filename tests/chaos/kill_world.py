@@ -57,6 +57,7 @@ TRADING: Final[Mapping[str, str]] = {
     "risk.max_orders_per_minute": "600",
     "risk.max_daily_loss": "10000000",
     "exchange.refresh_seconds": "2",
+    "ledger.tie_out_seconds": "10",
     "exchange.requests.entries_per_minute": "900",
     "exchange.requests.private_per_second": "1000",
     "exchange.requests.public_per_second": "1000",
