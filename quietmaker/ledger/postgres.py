@@ -18,7 +18,7 @@ from quietmaker.core.orders import Working
 from quietmaker.core.product import OffGridError, Product
 from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError, WrongLedgerMode
-from quietmaker.ledger import migrate, sql
+from quietmaker.ledger import schema, sql
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, Session, UrlSource, rows
 from quietmaker.ledger.derived import derive_pending, read_held
 from quietmaker.ledger.facts import (
@@ -67,7 +67,7 @@ class PostgresLedger:
             LedgerUnavailable: if the database cannot be reached.
             LedgerTooNew: if a newer version of the program migrated it.
         """
-        migrate.upgrade(url())
+        schema.ensure(url())
         self._retention = Retention(keep) if keep is not None else None
         self._holds_written = 0
         self._holds_mutex = threading.Lock()

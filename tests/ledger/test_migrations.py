@@ -10,7 +10,7 @@ import pytest
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.errors import LedgerError, LedgerTooNew, LedgerUnavailable
-from quietmaker.ledger import migrate
+from quietmaker.ledger import migrate, schema
 from quietmaker.ledger.postgres import PostgresLedger
 from tests.ledger.conftest import run_sql
 from tests.ledger.makers import PRODUCTS, at, entry, fill_of
@@ -52,6 +52,20 @@ def _trade(url: str) -> None:
 
 def test_an_empty_database_has_no_revision(empty_url: str) -> None:
     assert migrate.current(empty_url) == ""
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_alembic(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert schema.newest() == migrate.known_revisions()[-1]
+    schema.ensure(empty_url)
+    assert migrate.current(empty_url) == schema.newest()
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate, "upgrade", lambda url: pytest.fail("nothing is to be migrated"))
+        schema.ensure(empty_url)
+    migrate.downgrade(empty_url, revision="-1")
+    schema.ensure(empty_url)
+    assert migrate.current(empty_url) == schema.newest()
 
 
 def test_up_down_up_leaves_nothing_behind_and_works_again(empty_url: str) -> None:
