@@ -141,6 +141,7 @@ def figures(tally: Tally, seconds: float, failures: int) -> dict[str, object]:
         "steps_that_did_not_come": dict(sorted(tally.missed.items())),
         "restarts": tally.restarts,
         "restarts_under_faults": tally.stormy,
+        "with_the_power_cut": tally.power_cuts,
         "databases_killed": tally.databases,
         "compared_at_rest": tally.rests,
         "orders": tally.orders,

@@ -40,6 +40,7 @@ class Tally:
     Attributes:
         kills: by step.
         missed: steps that did not come; the driver killed instead, and that counts as random.
+        power_cuts: kills that took with them what was not synced.
         stormy: restarts while the exchange failed on purpose.
         databases: kills of a database server.
         rests: comparisons of everything at rest.
@@ -49,6 +50,7 @@ class Tally:
 
     kills: Counter[str] = field(default_factory=Counter)
     missed: Counter[str] = field(default_factory=Counter)
+    power_cuts: int = 0
     stormy: int = 0
     databases: int = 0
     rests: int = 0
@@ -65,7 +67,7 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Add what was done in another world."""
-        for name in ("stormy", "databases", "rests", "orders", "fills", "restarts"):
+        for name in ("power_cuts", "stormy", "databases", "rests", "orders", "fills", "restarts"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.kills.update(other.kills)
         self.missed.update(other.missed)
@@ -115,7 +117,8 @@ class Driver:
         self.judge.owe()
         self.tally.restarts += 1
         early = plan.how in {How.RECOVERY, How.EARLY}
-        life = self._world.start({**self._sabotage, **(self._orders(plan) if early else {})})
+        orders = {**self._sabotage, **({"power_cut": True} if plan.power_cut else {})}
+        life = self._world.start({**orders, **(self._orders(plan) if early else {})})
         try:
             told = "starting" if early else self._judged(life)
             if told:
@@ -214,12 +217,15 @@ class Driver:
         elif plan.database:
             self.tally.databases += 1
         self.tally.kills[name] += 1
+        self.tally.power_cuts += plan.power_cut
 
     def _outage(self, life: Life, plan: Plan) -> None:
         """Kill the database under it."""
         world = self._world
         self.tally.databases += world.kill_database()
         life.await_death(self._rng.uniform(0, AWAY_FOR))
+        if world.server is not None:
+            self._exits_go_on(life)
         if world.server is not None and plan.heals:
             world.server.start()
         if plan.heals:
@@ -229,9 +235,14 @@ class Driver:
         """Let nothing be stored for a while."""
         life.tell(disk_full=True)
         life.await_death(self._rng.uniform(0, AWAY_FOR))
+        self._exits_go_on(life)
         if plan.heals:
             life.tell(disk_full=False)
             self._over_it(life)
+
+    def _exits_go_on(self, life: Life) -> None:
+        """Check that positions have their exits although the books are away."""
+        self.judge.await_cover(life, COVERED_WITHIN + STORMY)
 
     def _over_it(self, life: Life) -> None:
         """Check that what happened meanwhile comes into the books, without a restart."""

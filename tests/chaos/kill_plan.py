@@ -43,6 +43,7 @@ class Plan:
         passes: at which pass.
         weather: faults of the exchange in force while it starts and recovers.
         database: whether the embedded database dies with it.
+        power_cut: whether what was written and not synced is lost with it.
         heals: of an outage: whether it ends before the life does.
     """
 
@@ -51,6 +52,7 @@ class Plan:
     passes: int = 1
     weather: tuple[dict[str, Any], ...] = ()
     database: bool = False
+    power_cut: bool = False
     heals: bool = False
 
     @property
@@ -59,7 +61,10 @@ class Plan:
         return self.how.value if self.how is How.LATE else self.step or self.how.value
 
 
-TRADING_STEPS: Final = (*at.ORDERS, *at.CANCELS, *at.NEWS, *at.COMMITS)
+TRADING_STEPS: Final = (
+    *(*at.ORDERS, *at.CANCELS, *at.NEWS),
+    *(*at.RECORDS, *at.JOURNAL, *at.COMMITS),
+)
 _SHARES: Final = {
     How.STEP: 60,
     How.RECOVERY: 10,
@@ -73,6 +78,7 @@ _SHARES: Final = {
 ARRIVES_AFTER: Final = 4.5
 """Seconds that a late request is under way: longer than recovery waits for it."""
 WEATHER_SHARE: Final = 0.15
+POWER_SHARE: Final = 0.3
 DATABASE_SHARE: Final = 0.6
 """Of the kills in a world whose database is embedded: how many take it along, as a container's end does."""
 WEATHER: Final[tuple[dict[str, Any], ...]] = (
@@ -117,6 +123,7 @@ def plans(seed: int, *, embedded: bool) -> Iterator[Plan]:
             passes=rng.randint(1, 3 if how is How.RECOVERY else 6),
             weather=LATE if how is How.LATE else tuple(rng.sample(WEATHER, 5)) if stormy else (),
             database=embedded and rng.random() < DATABASE_SHARE,
+            power_cut=rng.random() < POWER_SHARE,
             heals=rng.random() < 0.6,
         )
 
@@ -124,7 +131,10 @@ def plans(seed: int, *, embedded: bool) -> Iterator[Plan]:
 def short(seed: int, part: int) -> list[Plan]:
     """Return one of two lists of lives, which together have each named step once, and the rest."""
     rng = Random(f"short:{seed}")
-    steps = [Plan(how=How.STEP, step=step, passes=rng.randint(1, 3)) for step in TRADING_STEPS]
+    steps = [
+        Plan(how=How.STEP, step=step, passes=rng.randint(1, 3), power_cut=rng.random() < 0.5)
+        for step in TRADING_STEPS
+    ]
     steps += [Plan(how=How.RECOVERY, step=step, passes=1) for step in at.RECOVERY]
     rng.shuffle(steps)
     others = (

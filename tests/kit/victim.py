@@ -15,7 +15,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from typing import Any, Final
 import psutil
 
 from tests.kit import victim_ports, victim_sabotage
+from tests.kit.victim_disk import VictimDisk
 
 VARIABLE: Final = "QUIETMAKER_VICTIM"
 
@@ -77,20 +77,26 @@ def kill_database(data: Path) -> bool:
     return True
 
 
-def obey(reaper: Reaper, line: str) -> None:
-    """Do what a line says: ``{"step": ..., "passes": ...}`` or ``{"disk_full": true}``."""
+def obey(reaper: Reaper, disk: VictimDisk, line: str) -> None:
+    """Do what a line says.
+
+    ``{"step": ..., "passes": ...}`` arms the reaper, ``{"disk_full": true}`` fills the disk,
+    ``{"power_cut": true}`` lets die with us what was not synced, ``{"sabotage": ...}`` breaks a safeguard.
+    """
     said: dict[str, Any] = json.loads(line)
     if "step" in said:
         reaper.arm(said["step"], said["passes"], said.get("database"))
     if "disk_full" in said:
-        victim_ports.fill_disk(full=said["disk_full"])
+        (disk.full.set if said["disk_full"] else disk.full.clear)()
+    if said.get("power_cut"):
+        disk.cut.set()
     if "sabotage" in said:
         victim_sabotage.break_safeguard(said["sabotage"])
 
 
-def _listen(reaper: Reaper) -> None:
+def _listen(reaper: Reaper, disk: VictimDisk) -> None:
     for line in sys.stdin:
-        obey(reaper, line)
+        obey(reaper, disk, line)
 
 
 def main() -> int:
@@ -98,11 +104,10 @@ def main() -> int:
     from supervisors import cli
 
     reaper = Reaper()
-    victim_ports.decorate(reaper)
+    disk = victim_ports.decorate(reaper)
     if first := os.environ.get(VARIABLE):
-        obey(reaper, first)
-    listen: Callable[[], None] = lambda: _listen(reaper)  # noqa: E731
-    threading.Thread(target=listen, name="victim", daemon=True).start()
+        obey(reaper, disk, first)
+    threading.Thread(target=_listen, args=(reaper, disk), name="victim", daemon=True).start()
     return cli.main()
 
 

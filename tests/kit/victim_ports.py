@@ -1,13 +1,12 @@
 """The steps of the order path at which a victim can die, and the decorators that pass them.
 
-Ports are decorated where `supervisors.process` composes them. Four steps lie inside of an adapter, where
-no port reaches: the bytes of a request are out and its answer is not read, and facts are in a transaction
-that is not committed.
+Ports are decorated where `supervisors.process` composes them. Some steps lie inside of an adapter, where
+no port reaches: the bytes of a request are out and its answer is not read, the journal writes
+(`victim_disk`), or records are in a transaction that is not committed.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
@@ -19,7 +18,6 @@ from quietmaker.coinbase import http
 from quietmaker.core.orders import Fill, Intent
 from quietmaker.ledger import database, postgres
 from quietmaker.ports import (
-    Applied,
     CancelOutcome,
     Exchange,
     Ledger,
@@ -32,6 +30,7 @@ from quietmaker.ports import (
 )
 from supervisors import process
 from supervisors.composition import Outside
+from tests.kit.victim_disk import VictimDisk, decorate_disk
 
 Pass = Callable[[str], None]
 
@@ -51,9 +50,14 @@ STEPS: Final[Mapping[str, str]] = {
     "record.before": "facts are about to be recorded in the journal",
     "record.after": "facts are recorded, nobody was told",
     "fill.recorded": "an execution is recorded, nobody was told",
+    "journal.torn": "half of a record is in the journal's file",
+    "journal.written": "records are written and not synced",
+    "journal.synced": "they are on the disk, their writer does not know yet",
+    "segment.made": "a new segment is there, without its name",
+    "segment.renamed": "a segment that is free has its next name",
     "commit.before": "records are about to be brought into the database",
-    "commit.inside": "records are in an open transaction",
-    "commit.after": "records are in the database, the ledger writer does not know yet",
+    "commit.inside": "they are in a transaction that is not committed",
+    "commit.after": "it is committed, the journal does not know yet",
     "recover.books": "books were read",
     "recover.open": "the open orders were asked for",
     "recover.order": "one order was asked for",
@@ -64,23 +68,20 @@ STEPS: Final[Mapping[str, str]] = {
 ORDERS: Final = ("intent.before", "intent.after", "send.before", "send.out", "ack")
 CANCELS: Final = ("cancel.before", "cancel.out", "cancel.after")
 NEWS: Final = ("news.before", "news.after", "fill.before", "fill.after")
-COMMITS: Final = (
-    "record.before",
-    "record.after",
-    "fill.recorded",
-    "commit.before",
-    "commit.inside",
-    "commit.after",
+RECORDS: Final = ("record.before", "record.after", "fill.recorded")
+JOURNAL: Final = (
+    *("journal.torn", "journal.written", "journal.synced"),
+    *("segment.made", "segment.renamed"),
 )
+COMMITS: Final = ("commit.before", "commit.inside", "commit.after")
 RECOVERY: Final = ("recover.books", "recover.open", "recover.order", "recover.fills")
 
 _SUBMIT: Final = b"POST /api/v3/brokerage/orders HTTP"
 _CANCEL: Final = b"POST /api/v3/brokerage/orders/batch_cancel HTTP"
-_full = threading.Event()
 
 
-def decorate(passing: Pass) -> None:
-    """Put the decorators in place, for the life of the process."""
+def decorate(passing: Pass) -> VictimDisk:
+    """Put the decorators in place, for the life of the process; return the disk below the journal."""
     genuine: Any = vars(process)["compose"]
 
     def compose(settings: Any, outside: Outside, *args: Any, **rest: Any) -> Any:
@@ -93,16 +94,10 @@ def decorate(passing: Pass) -> None:
         return genuine(settings, decorated, *args, **rest)
 
     patch.object(process, "compose", compose).start()
+    disk = decorate_disk(passing)
     _decorate_requests(passing)
-    _decorate_transactions(passing)
-
-
-def fill_disk(*, full: bool) -> None:
-    """Let everything that is stored fail for want of space from now on, or no more."""
-    if full:
-        _full.set()
-    else:
-        _full.clear()
+    _decorate_transactions(passing, disk)
+    return disk
 
 
 class _Exchange:
@@ -167,12 +162,6 @@ class _Ledger:
             self._passing("fill.recorded")
         return number
 
-    def apply(self) -> Applied:
-        self._passing("commit.before")
-        applied = self._inner.apply()
-        self._passing("commit.after")
-        return applied
-
     def books(self, symbols: Any) -> Any:
         found = self._inner.books(symbols)
         self._passing("recover.books")
@@ -214,22 +203,29 @@ def _decorate_requests(passing: Pass) -> None:
     patch.object(http._Line, "_give", give).start()
 
 
-def _decorate_transactions(passing: Pass) -> None:
+def _decorate_transactions(passing: Pass, disk: VictimDisk) -> None:
     store: Any = vars(postgres)["store"]
-    run = database.Session.run
+    run, apply = database.Session.run, postgres.PostgresLedger.apply
 
     def stored(cursor: Any, entries: Any) -> Any:
         refused = store(cursor, entries)
         passing("commit.inside")
         return refused
 
+    def applied(ledger: Any, journal: Any, records: Any) -> Any:
+        passing("commit.before")
+        refused = apply(ledger, journal, records)
+        passing("commit.after")
+        return refused
+
     def on_disk(session: database.Session, work: Callable[[Any], Any]) -> Any:
         def attempt(cursor: Any) -> Any:
-            if _full.is_set():
+            if disk.full.is_set():
                 raise psycopg2.errors.DiskFull("could not extend file: No space left on device")
             return work(cursor)
 
         return run(session, attempt)
 
     patch.object(postgres, "store", stored).start()
+    patch.object(postgres.PostgresLedger, "apply", applied).start()
     patch.object(database.Session, "run", on_disk).start()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, Final
 from unittest.mock import patch
 
 from actors import inquiry, reconciler
 from quietmaker.coinbase.submits import Submitter
 from quietmaker.core.orders import Fill, Intent
-from quietmaker.ledger import journaled, postgres
+from quietmaker.ledger.journal import Journal
+from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ports import Rejected, Unknown
 
 
@@ -22,7 +25,22 @@ def break_safeguard(name: str) -> None:
 
 def _skip_intent() -> None:
     """Send without having written; the intent is never there."""
-    patch.object(journaled.JournaledLedger, "write_intent", lambda *_: None).start()
+    patch.object(JournaledLedger, "write_intent", lambda *_: None).start()
+
+
+def _intent_later() -> None:
+    """Write an intent a little after it was sent."""
+    genuine = JournaledLedger.write_intent
+
+    def write(self: Any, intent: Intent) -> None:
+        threading.Timer(0.05, genuine, args=(self, intent)).start()
+
+    patch.object(JournaledLedger, "write_intent", write).start()
+
+
+def _skip_sync() -> None:
+    """Take an intent for durable that was not synced."""
+    patch.object(Journal, "sync", lambda *_: None).start()
 
 
 def _forget_sweep() -> None:
@@ -71,33 +89,35 @@ def _unknown_is_failed() -> None:
 
 
 def _lose_fills() -> None:
-    """Drop an execution on its way into the database now and then."""
-    genuine: Any = vars(postgres)["store"]
+    """Drop an execution on its way into the books now and then."""
+    genuine: Any = JournaledLedger.write
     chance = random.Random(1)
 
-    def store(cursor: Any, entries: Any) -> Any:
-        kept = [e for e in entries if e.kind != "fills" or chance.random() > 0.1]
-        return genuine(cursor, kept) if kept else []
+    def write(self: Any, facts: Any) -> Any:
+        kept = [f for f in facts if not isinstance(f, Fill) or chance.random() > 0.1]
+        return genuine(self, kept)
 
-    patch.object(postgres, "store", store).start()
+    patch.object(JournaledLedger, "write", write).start()
 
 
 def _wrong_fee() -> None:
     """Book a fee that is one unit of its last digit off."""
-    genuine = journaled.JournaledLedger.write
+    genuine: Any = JournaledLedger.write
 
-    def write(self: Any, facts: Any) -> int:
+    def write(self: Any, facts: Any) -> Any:
         changed = [
-            replace(fact, fee=fact.fee.next_plus()) if isinstance(fact, Fill) else fact
+            replace(fact, fee=fact.fee + Decimal("1e-10")) if isinstance(fact, Fill) else fact
             for fact in facts
         ]
         return genuine(self, changed)
 
-    patch.object(journaled.JournaledLedger, "write", write).start()
+    patch.object(JournaledLedger, "write", write).start()
 
 
 _SABOTAGE: Final[Mapping[str, Callable[[], None]]] = {
     "skip_intent": _skip_intent,
+    "intent_later": _intent_later,
+    "skip_sync": _skip_sync,
     "forget_sweep": _forget_sweep,
     "forget_fills": _forget_fills,
     "adopt_nothing": _adopt_nothing,
