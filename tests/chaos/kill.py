@@ -144,6 +144,7 @@ def figures(tally: Tally, seconds: float, failures: int) -> dict[str, object]:
         "with_the_power_cut": tally.power_cuts,
         "databases_killed": tally.databases,
         "compared_at_rest": tally.rests,
+        "differences_healed": dict(sorted(tally.healed.items())),
         "orders": tally.orders,
         "fills": tally.fills,
         "slowest_ready_seconds": round(max(tally.ready, default=0.0), 2),

@@ -33,6 +33,11 @@ _FILLS: Final = (
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 POLL: Final = 0.05
+EXPLAINED: Final = (
+    *("execution_missing", "order_filled", "order_not_open_there", "order_unknown_there"),
+    *("order_open_there", "foreign_order"),
+)
+"""Differences that a kill leaves: the bot finds, notes and ends them. Any other is a defect, or a false alarm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,9 +101,25 @@ class Books:
         return found
 
     def alarms(self) -> list[str]:
-        """Return what the bot's own tie-outs ever held for a difference: there is none to be found."""
-        query = "SELECT kind, subject, ours, theirs, detail, times, resolution FROM differences"
-        return [f"the tie-out found {row}" for row in self.rows(query)]
+        """Return what the bot itself found to differ and no kill explains."""
+        query = (
+            "SELECT kind, subject, ours, theirs, detail, times, resolution FROM differences"
+            " WHERE NOT kind = ANY(%s)"
+        )
+        return [f"the bot found {row}" for row in self.rows(query, list(EXPLAINED))]
+
+    def unresolved(self) -> list[str]:
+        """Return what the bot found to differ and that is not over."""
+        query = (
+            "SELECT kind, subject, ours, theirs, detail FROM differences"
+            " WHERE resolved_ns IS NULL AND kind <> 'foreign_order'"
+        )
+        return [f"this is not over: {row}" for row in self.rows(query)]
+
+    def healed(self) -> dict[str, int]:
+        """Return how many differences the bot found and ended, by kind."""
+        query = "SELECT kind, count(*) FROM differences WHERE resolved_ns IS NOT NULL GROUP BY kind"
+        return dict(self.rows(query))
 
     def tied_out(self) -> str:
         """Return what the latest tie-out came to."""

@@ -46,6 +46,7 @@ class Tally:
         rests: comparisons of everything at rest.
         ready: seconds from start to readiness, of each life that came so far.
         covered: seconds from readiness until every position had a working exit.
+        healed: differences that the bots found after kills and ended, by kind.
     """
 
     kills: Counter[str] = field(default_factory=Counter)
@@ -59,6 +60,7 @@ class Tally:
     restarts: int = 0
     ready: list[float] = field(default_factory=list)
     covered: list[float] = field(default_factory=list)
+    healed: Counter[str] = field(default_factory=Counter)
 
     @property
     def killed(self) -> int:
@@ -71,6 +73,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.kills.update(other.kills)
         self.missed.update(other.missed)
+        self.healed.update(other.healed)
         self.ready += other.ready
         self.covered += other.covered
 
@@ -150,8 +153,10 @@ class Driver:
         assert code == 0, f"an orderly stop ended with {code}\n{life.tail()}"
         with self._world.database():
             self.judge.at_rest()
+            healed = Counter(self.judge.books.healed())
         account = self.judge.account
         self.tally.orders, self.tally.fills = len(account.orders), len(account.fills)
+        self.tally.healed = healed
         self.tally.rests += 1
         took = time.monotonic() - began
         self._say(
@@ -195,7 +200,8 @@ class Driver:
             case How.STEP | How.RECOVERY | How.LATE:
                 if plan.how is not How.RECOVERY:
                     life.tell(**self._orders(plan))
-                if not life.await_death(STEP_WITHIN):
+                within = READY_WITHIN if plan.how is How.RECOVERY else STEP_WITHIN
+                if not life.await_death(within):
                     self.tally.missed[plan.step] += 1
                     name = How.ANYTIME.value
             case How.ANYTIME:

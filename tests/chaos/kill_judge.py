@@ -159,7 +159,7 @@ class Judge:
             if each.client_id not in there and each.state != "failed"
         ]
         found += [f"execution {t} was invented" for t in fills.keys() - account.fills.keys()]
-        found += [*books.broken(), *books.alarms(), *self._money(state)]
+        found += [*books.broken(), *books.alarms(), *books.unresolved(), *self._money(state)]
         if (verdict := books.tied_out()) != "clean":
             found.append(f"the tie-out at the stop was {verdict}")
         assert not found, _told(found, None)
