@@ -37,7 +37,7 @@ EXPLAINED: Final = (
     *("execution_missing", "order_filled", "order_not_open_there", "order_unknown_there"),
     *("order_open_there", "foreign_order"),
 )
-"""Differences that a kill leaves: the bot finds, notes and ends them. Any other is a defect, or a false alarm."""
+"""Differences that a kill leaves: the bot notes and ends them. Any other is a defect, or a false alarm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
