@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.chaos.kill_driver import REST_EVERY, Driver, Tally
+from tests.chaos.kill_judge import COVERED_WITHIN
 from tests.chaos.kill_plan import plans
 from tests.chaos.kill_world import world
 from tests.kit.victim_ports import STEPS
@@ -149,6 +150,7 @@ def figures(tally: Tally, seconds: float, failures: int) -> dict[str, object]:
         "fills": tally.fills,
         "slowest_ready_seconds": round(max(tally.ready, default=0.0), 2),
         "mean_ready_seconds": round(sum(tally.ready) / max(1, len(tally.ready)), 2),
+        "covered_later_than_5_seconds": sum(each > COVERED_WITHIN for each in tally.covered),
         "slowest_cover_seconds": round(max(tally.covered, default=0.0), 2),
         "seconds": round(seconds, 1),
         "failures": failures,
