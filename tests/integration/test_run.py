@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,17 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+def ties_out(url: str) -> int:
+    """Check that books and account agreed whenever they were compared; return how often they were."""
+    found = rows(url, "SELECT verdict, differences, detail FROM tie_outs ORDER BY at_ns")
+    assert [line for line in found if line[0] == "different"] == []
+    assert found[-1][0] == "clean", found[-1]
+    assert rows(url, "SELECT kind, currency, amount FROM cash_movements") == [
+        ("opening", "USD", Decimal(1_000))
+    ]
+    return len(found)
+
+
 def test_a_run_trades_answers_and_ends_with_nothing_left_behind(start: Any) -> None:
     run = start("--speed", "4", "--set", "paper.seed=1")
     run.await_event("process_ready")
@@ -187,6 +199,7 @@ def test_a_run_trades_answers_and_ends_with_nothing_left_behind(start: Any) -> N
         assert rows(url, "SELECT count(*) FROM refused_facts") == [(0,)]
         assert rows(url, "SELECT end_reason FROM runs") == [("SIGTERM",)]
         assert rows(url, "SELECT count(*) FROM journal_applied WHERE seq > 0") == [(1,)]
+        assert ties_out(url) >= 2  # at boot and at the stop
         assert rows(url, "SELECT count(*) > 0 FROM trade_records WHERE pnl_usd IS NOT NULL") == [
             (True,)
         ]
@@ -205,6 +218,7 @@ def _answers(run: Run) -> None:
     status, page = run.get("/-/status")
     assert status == 200
     assert json.loads(page)["mode"] == "paper"
+    assert json.loads(page)["tie_out"]["verdict"] == "clean"
 
 
 def _commands(run: Run) -> None:
@@ -243,6 +257,10 @@ def test_after_kill_9_the_next_run_recovers_every_order_and_position(start: Any)
         assert all(size > 0 for size in held.values())  # bids only: nothing was sold twice
         assert rows(url, "SELECT count(*) FROM refused_facts") == [(0,)]
         assert rows(url, "SELECT kind, detail FROM alerts") == []
+        assert ties_out(url) >= 2
+        noted = rows(url, "SELECT DISTINCT kind, resolution FROM differences")
+        # The exchange died with the first run, and with it every order that rested.
+        assert set(noted) <= {("order_unknown_there", "failed in the books")}
 
 
 def test_a_second_signal_ends_at_once_with_an_error(start: Any) -> None:
@@ -416,3 +434,5 @@ def test_a_run_trades_on_a_paper_exchange_that_outlives_it(
         assert reports.derived_drift() == []
         reports.close()
         assert rows(url, "SELECT count(*) FROM refused_facts") == [(0,)]
+        assert ties_out(url) >= 2
+        assert rows(url, "SELECT kind, subject FROM differences") == []
