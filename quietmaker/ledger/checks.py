@@ -8,12 +8,14 @@ from typing import Final
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from quietmaker.core.differences import ALARMING
 from quietmaker.ledger import sql
 from quietmaker.ledger.database import Row, Session, UrlSource, rows
 from quietmaker.ledger.reports import QUERIES as REPORTS
 
 _QUERIES: Final = sql.load("checks.sql")
 _SHOWN: Final = 100
+_WRONG: Final = frozenset(kind.value for kind in ALARMING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,8 @@ class Checked:
 
     @property
     def agrees(self) -> bool:
-        """Return whether nothing differs now."""
-        different = self.last is not None and self.last.verdict == "different"
-        return not self.drift and not self.differences and not different
+        """Return whether nothing is wrong now; somebody else's open order is none of it."""
+        return not self.drift and not any(each.kind in _WRONG for each in self.differences)
 
 
 def check_books(url: UrlSource) -> Checked:

@@ -22,6 +22,7 @@ from quietmaker.core.units import SECOND, Instant, Nanos, Side
 from quietmaker.errors import LedgerError
 from quietmaker.ledger.accept import accept
 from quietmaker.ledger.actions import Action
+from quietmaker.ledger.checks import check_books
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from supervisors.clock import SystemClock
 from tests.actors.fakes import make_metrics
@@ -249,6 +250,8 @@ def test_an_order_by_hand_is_noted_left_alone_and_no_alarm(rig: Rig) -> None:
     assert (done.verdict, done.differences) == (Verdict.CLEAN, 0)
     assert rig.open() == {(Kind.FOREIGN_ORDER, "by-hand")}
     assert [order.status.value for order in rig.served.orders] == ["OPEN"]
+    checked = check_books(lambda: rig.url)
+    assert (checked.agrees, len(checked.differences)) == (True, 1)
 
 
 def test_executions_that_are_listed_late_are_neither_missing_nor_a_withdrawal(rig: Rig) -> None:
@@ -331,7 +334,9 @@ def test_what_nothing_can_mend_is_accepted_with_a_reason_and_its_money_accounted
     )
     with pytest.raises(LedgerError, match=f"open are: execution_missing {subject}"):
         accept(rig.url, kind=kind.value, subject="another", action=action)
+    assert not check_books(lambda: rig.url).agrees
     accept(rig.url, kind=kind.value, subject=subject, action=action)
+    assert check_books(lambda: rig.url).agrees
     assert rig.believed().verdict is Verdict.CLEAN
     assert rig.query("SELECT theirs <> '', resolution FROM differences WHERE subject <> 'USD'") == [
         (True, "accepted by ann: restored")
