@@ -9,6 +9,7 @@ QuietmakerError                 anything we raise on purpose (CLI exit code 1)
 ├── LedgerError                 the books
 │   ├── LedgerUnavailable       it cannot be recorded, or read, now; the journal keeps what is written
 │   ├── LedgerTooNew            the database was migrated by a newer version
+│   ├── LedgerInUse         another instance writes the database (6)
 │   └── WrongLedgerMode         a paper ledger opened live, or the reverse (6)
 ├── NotRunning                  no running instance under this QUIETMAKER_HOME (3)
 └── SafetyRefusal               a safety rule forbids it (6)
@@ -60,6 +61,12 @@ class LedgerUnavailable(LedgerError):  # noqa: N818 - a state, not only an error
 
 class LedgerTooNew(LedgerError):  # noqa: N818
     """The database was migrated by a newer version of the program; nothing was touched."""
+
+
+class LedgerInUse(LedgerError):  # noqa: N818
+    """Another instance writes this database; two would undo what each other knows."""
+
+    exit_code = 6
 
 
 class WrongLedgerMode(LedgerError):  # noqa: N818

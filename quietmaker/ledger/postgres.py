@@ -66,12 +66,14 @@ class PostgresLedger:
         Raises:
             LedgerUnavailable: if the database cannot be reached.
             LedgerTooNew: if a newer version of the program migrated it.
+            LedgerInUse: if another instance writes it.
         """
-        schema.ensure(url())
         self._retention = Retention(keep) if keep is not None else None
         self._holds_written = 0
         self._holds_mutex = threading.Lock()
-        self._facts = Session(url)
+        self._facts = Session(url, only_writer=True)
+        self._facts.connect()  # nobody else may write while the schema moves
+        schema.ensure(url())
         self._reading = Session(url, snapshot=True)
         self.notes = tuple(derive_pending(self._facts))
 
