@@ -23,7 +23,7 @@ from quietmaker.coinbase.fields import Found
 from quietmaker.coinbase.frames import ProductStatus
 from quietmaker.coinbase.session import BaseSession
 from quietmaker.coinbase.socket import Socket, SocketClosed
-from quietmaker.coinbase.socket_thread import SocketThread, SocketTimes
+from quietmaker.coinbase.socket_thread import Dialling, SocketThread, SocketTimes
 from quietmaker.coinbase.subscriptions import HEARTBEATS, LEVEL2
 from quietmaker.coinbase.watch import StreamIssue, StreamWatch, Tally
 from quietmaker.coinbase.wire import MarketDecoder
@@ -85,15 +85,18 @@ class CoinbaseMarketStream:
         self.products = dict(products)
         self._labels = _Labels(products, aliases)
         self._decoder = MarketDecoder(products, aliases)
-        self._url = url
         self._token = token
         self._clock = clock
-        self._times = times
-        self._watch = watch
-        self._random = random
-        self._ca_file = ca_file
+        self._dialling = Dialling(
+            url=url,
+            times=times,
+            clock=clock,
+            watch=watch,
+            random=random,
+            ca_file=ca_file,
+            backoff=backoff,
+        )
         self._channels = channels
-        self._backoff = backoff
         self._runner: SocketThread | None = None
         self._listener: Callable[[MarketEvent], None] | None = None
         self._asked: set[str] = set()
@@ -111,17 +114,7 @@ class CoinbaseMarketStream:
         self._listener = listener
         with self._mutex:
             self._asked.clear()
-        make = self._backoff or (lambda source: Backoff(random=source))
-        self._runner = SocketThread(
-            NAME,
-            url=self._url,
-            session=self._open,
-            times=self._times,
-            backoff=make(self._random),
-            monotonic=self._clock.monotonic,
-            watch=self._watch,
-            ca_file=self._ca_file,
-        )
+        self._runner = SocketThread(NAME, self._dialling, self._open)
         self._runner.start()
 
     @property
@@ -173,9 +166,9 @@ class CoinbaseMarketStream:
             decoder=self._decoder,
             channels={HEARTBEATS: (), **dict.fromkeys(self._channels, names)},
             token=self._token,
-            times=self._times,
+            times=self._dialling.times,
             clock=self._clock,
-            tally=Tally(NAME, self._watch),
+            tally=Tally(NAME, self._dialling.watch),
         )
 
 

@@ -11,12 +11,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Final, Protocol
 
 from quietmaker.coinbase.backoff import Backoff, Pace
 from quietmaker.coinbase.socket import Socket, SocketClosed
 from quietmaker.coinbase.watch import ConnectionState, StreamWatch
 from quietmaker.core.units import SECOND, Nanos
+from quietmaker.ports import Clock
 
 STOP_WITHIN: Final = 3.0
 """Seconds that `stop` waits for the thread: only a name lookup that hangs takes longer, and then
@@ -89,42 +91,50 @@ class Session(Protocol):
         """Hear that the connection ended."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialling:
+    """How a stream connects, whatever it carries.
+
+    Attributes:
+        url: where to.
+        times: of each connection.
+        clock: the clock.
+        watch: hears of connections and of what is odd about them.
+        random: for the jitter of the pauses between connections.
+        ca_file: certificates to trust instead of the system's.
+        backoff: makes the pauses; the usual ones when None.
+    """
+
+    url: str
+    times: SocketTimes
+    clock: Clock
+    watch: StreamWatch
+    random: Random
+    ca_file: Path | None
+    backoff: Callable[[Random], Backoff] | None
+
+
 class SocketThread:
     """Owns the thread and the connection of the moment."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        url: str,
-        session: Callable[[Socket], Session],
-        times: SocketTimes,
-        backoff: Backoff,
-        monotonic: Callable[[], Nanos],
-        watch: StreamWatch,
-        ca_file: Path | None,
-    ) -> None:
+    def __init__(self, name: str, dialling: Dialling, session: Callable[[Socket], Session]) -> None:
         """Prepare; nothing runs yet.
 
         Args:
             name: of the stream, for the watch and the thread.
-            url: where to connect.
+            dialling: how to connect.
             session: makes the session of a connection that was opened.
-            times: the times of a connection.
-            backoff: the pauses between connections.
-            monotonic: the clock for them.
-            watch: hears of connections.
-            ca_file: certificates to trust instead of the system's.
         """
         self.name = name
-        self._url = url
+        self._url = dialling.url
         self._session = session
-        self._times = times
-        self._backoff = backoff
+        self._times = dialling.times
+        make = dialling.backoff
+        self._backoff = Backoff(random=dialling.random) if make is None else make(dialling.random)
         self._pace = Pace()
-        self._monotonic = monotonic
-        self._watch = watch
-        self._tls = tls_context(ca_file) if url.startswith("wss:") else None
+        self._monotonic = dialling.clock.monotonic
+        self._watch = dialling.watch
+        self._tls = tls_context(dialling.ca_file) if self._url.startswith("wss:") else None
         self._stopping = threading.Event()
         self._socket: Socket | None = None
         self._runner = threading.Thread(target=self._run, name=name, daemon=True)

@@ -25,7 +25,7 @@ from typing import Final
 from quietmaker.coinbase.backoff import Backoff
 from quietmaker.coinbase.session import BaseSession
 from quietmaker.coinbase.socket import Socket, SocketClosed
-from quietmaker.coinbase.socket_thread import STOP_WITHIN, SocketThread, SocketTimes
+from quietmaker.coinbase.socket_thread import STOP_WITHIN, Dialling, SocketThread, SocketTimes
 from quietmaker.coinbase.subscriptions import HEARTBEATS, USER
 from quietmaker.coinbase.user_fills import FillFinder, FillsOf
 from quietmaker.coinbase.user_frames import OrderStanding, UserDecoder, UserFrame
@@ -133,16 +133,19 @@ class CoinbaseUserStream:
             backoff: makes the pauses between connections; the usual ones when None.
         """
         self._decoder = UserDecoder(products)
-        self._url = url
         self._token = token
         self._fills_of = fills_of
         self._learn = learn
         self._clock = clock
-        self._times = times
-        self._watch = watch
-        self._random = random
-        self._ca_file = ca_file
-        self._backoff = backoff
+        self._dialling = Dialling(
+            url=url,
+            times=times,
+            clock=clock,
+            watch=watch,
+            random=random,
+            ca_file=ca_file,
+            backoff=backoff,
+        )
         self._runner: SocketThread | None = None
         self._finder: FillFinder | None = None
         self._standings = Standings()
@@ -163,19 +166,9 @@ class CoinbaseUserStream:
             fills_of=self._fills_of,
             tell=self.tell,
             monotonic=self._clock.monotonic,
-            tally=Tally(NAME, self._watch),
+            tally=Tally(NAME, self._dialling.watch),
         )
-        make = self._backoff or (lambda source: Backoff(random=source))
-        self._runner = SocketThread(
-            NAME,
-            url=self._url,
-            session=self._open,
-            times=self._times,
-            backoff=make(self._random),
-            monotonic=self._clock.monotonic,
-            watch=self._watch,
-            ca_file=self._ca_file,
-        )
+        self._runner = SocketThread(NAME, self._dialling, self._open)
         self._finder.start()
         self._runner.start()
 
@@ -233,9 +226,9 @@ class CoinbaseUserStream:
             self,
             decoder=self._decoder,
             token=self._token,
-            times=self._times,
+            times=self._dialling.times,
             clock=self._clock,
-            tally=Tally(NAME, self._watch),
+            tally=Tally(NAME, self._dialling.watch),
         )
 
 
