@@ -101,6 +101,8 @@ def _one_by_one(url: str, folder: Path, ledger: JournaledLedger, count: int) -> 
         **_both("fdatasync_floor", syncs),
         **_both("postgres_floor", commits),
         **_both("intent", ours),
+        "intent_over_fdatasync_p50_ms": _over(ours, syncs, 0.5),
+        "intent_over_postgres_p50_ms": _over(ours, commits, 0.5),
         "intents_per_s": round(len(ours) / sum(ours)),
     }
 
@@ -132,6 +134,10 @@ def _timed(work: Callable[[int], None], number: int) -> float:
 
 def _both(name: str, values: list[float]) -> dict[str, object]:
     return {f"{name}_p50_ms": _quantile(values, 0.5), f"{name}_p99_ms": _quantile(values, 0.99)}
+
+
+def _over(values: list[float], floor: list[float], share: float) -> float:
+    return round(_quantile(values, share) - _quantile(floor, share), 3)
 
 
 def _quantile(values: list[float], share: float) -> float:

@@ -251,7 +251,7 @@ class Journal:
         """Return the records `first` to `last`, at least one; `seq` is the one at `offset`."""
         found: list[Written] = []
         while seq <= last:
-            data = self._chunk(run.segment, offset)
+            data = self._chunk(run, offset)
             inside = 0
             while seq <= last and (record := unpack(data, inside, run.segment.about.salt)):
                 if record.seq != seq:
@@ -268,9 +268,10 @@ class Journal:
         self._cursor = (run, seq, offset)
         return found
 
-    def _chunk(self, segment: Segment, offset: int) -> bytes:
-        """Return bytes that begin with a whole record."""
-        data = self._disk.read(segment.handle, _CHUNK, offset)
+    def _chunk(self, run: Run, offset: int) -> bytes:
+        """Return bytes that begin with a whole record, and hold nothing behind the last one."""
+        segment = run.segment
+        data = self._disk.read(segment.handle, min(_CHUNK, run.end - offset), offset)
         if len(data) >= HEAD and length_at(data, 0) > len(data):
             # A damaged length may say anything.
             whole = min(length_at(data, 0), segment.about.size)
