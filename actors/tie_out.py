@@ -51,6 +51,8 @@ CHUNK: Final = Nanos(6 * 3600 * SECOND)
 """After a long absence, executions are compared in steps of this length."""
 BELIEVED_AFTER: Final = Nanos(15 * SECOND)
 """What may be a race is believed once it is found again so much later."""
+BEHIND: Final = 1_000
+"""Books that are further behind are not compared: after an outage of the database they catch up first."""
 OWN_KINDS: Final = frozenset(DifferenceKind) - {DifferenceKind.ORDER_UNKNOWN_THERE}
 """The kinds that a tie-out looks for among all subjects, so that what it does not find is over."""
 _SHOWN: Final = 5
@@ -62,6 +64,7 @@ class TieOutLinks:
 
     Attributes:
         put: takes facts for the ledger, in order.
+        backlog: how much of what was told is not in the books yet.
         mark: begins every client id of ours.
         born: before this the exchange did not exist, so that it lists nothing older; None for one that
             outlives us.
@@ -72,6 +75,7 @@ class TieOutLinks:
     products: Mapping[str, Product]
     differences: Differences
     put: Callable[[LedgerFact], object]
+    backlog: Callable[[], int]
     metrics: TruthMetrics
     clock: Clock
     mark: str
@@ -126,6 +130,8 @@ class TieOut:
             return self._inconclusive("the account did not keep still while it was read")
         until = Instant(now + AHEAD)
         account, pending = quiet.account, self._cash.pending
+        if (behind := links.backlog()) > BEHIND:
+            return self._inconclusive(f"the books are {behind} records behind")
         books = links.books.read(since, until, account=account, references=pending)
         if not self._cash.seen(books):
             return self._inconclusive("what the last tie-out found is not in the books yet")

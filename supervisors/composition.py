@@ -393,6 +393,7 @@ class _Composer:
             products=self._products,
             differences=self._differences,
             put=self._facts.put,
+            backlog=lambda: outside.ledger.standing().backlog,
             metrics=outside.metrics.truth,
             clock=outside.clock,
             mark=OURS,

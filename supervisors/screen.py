@@ -32,7 +32,20 @@ def render(page: Mapping[str, Any]) -> RenderableType:
         table.add_column(column, justify="left" if column in {"symbol", "why"} else "right")
     for line in page["symbols"]:
         table.add_row(*cells(line))
-    return Group(Text(headline(page), style="bold"), table, Text(totals(page)))
+    return Group(Text(headline(page), style="bold"), table, Text(totals(page)), Text(books(page)))
+
+
+def books(page: Mapping[str, Any]) -> str:
+    """Return whether books and account agree, and a line for each difference that is open."""
+    found = page["tie_out"]
+    if found["verdict"] is None:
+        return "books and account: not compared yet"
+    detail = f" ({found['detail']})" if found["detail"] else ""
+    lines = [
+        f"books and account: {found['verdict']} {found['age_seconds']:.0f} s ago{detail}",
+        *(f"  {d['kind']} {d['subject']}: {d['detail']}" for d in found["differences"]),
+    ]
+    return "\n".join(lines)
 
 
 def headline(page: Mapping[str, Any]) -> str:

@@ -242,6 +242,8 @@ def read_execution(
             )
         except (ValueError, ArithmeticError) as error:
             raise WireError(f"{where}: {tidy(str(error))}") from error
+    if price <= 0 or size <= 0:
+        raise WireError(f"{where}: price and size must be positive")
     return Execution(
         trade_id=loose(row, "trade_id") or fill.entry_id,
         client_id=client_id,

@@ -41,6 +41,8 @@ from quietmaker.core.evidence import (
 from quietmaker.core.units import SECOND, ZERO, Instant, Nanos, minus, plus
 
 IN_MOTION: Final = Nanos(5 * SECOND)
+UNNAMED: Final = Nanos(60 * SECOND)
+"""An execution whose order nobody can find for so long is not ours: our orders are known at once."""
 _Kind: Final = DifferenceKind
 
 
@@ -121,7 +123,7 @@ class _Executions:
             elif told.client_id in books.known or told.client_id.startswith(mark):
                 self._missing(told, now, known=told.client_id in books.known)
             elif books.opened_at is not None and told.at > books.opened_at:
-                self._foreign(told, books)
+                self._foreign(told, books, now)
         for trade_id, kept in here.items():
             if trade_id not in there:
                 self._here_only(kept, now)
@@ -171,8 +173,10 @@ class _Executions:
             )
         )
 
-    def _foreign(self, told: Execution, books: Books) -> None:
-        if movement_reference(told, told.base) not in books.stored:
+    def _foreign(self, told: Execution, books: Books, now: Instant) -> None:
+        if not told.client_id and now - told.at < UNNAMED:
+            self.there_only.append(told)  # whose it is may be known soon
+        elif movement_reference(told, told.base) not in books.stored:
             self.foreign.append(told)
 
     def _undone(self, told: Execution, mark: str, books: Books) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from actors.differences import Differences
-from actors.tie_out import BELIEVED_AFTER, CHUNK, OVERLAP, TieOut, TieOutLinks
+from actors.tie_out import BEHIND, BELIEVED_AFTER, CHUNK, OVERLAP, TieOut, TieOutLinks
 from actors.tie_out_actor import FIRST_PAUSE, PATIENCE, TieOutActor, TieOutActorLinks
 from quietmaker.core.differences import DifferenceKind, Verdict
 from quietmaker.core.events import Tick
@@ -43,6 +43,7 @@ class Rig:
     )
     told: list[Fill] = field(default_factory=list)
     stored: bool = True
+    behind: int = 0
 
     def __post_init__(self) -> None:
         self.exchange = FakeExchange(clock=self.clock)
@@ -60,6 +61,7 @@ class Rig:
                 products=PRODUCTS,
                 differences=self.differences,
                 put=self.put,
+                backlog=lambda: self.behind,
                 metrics=self.metrics.truth,
                 clock=self.clock,
                 mark="qm",
@@ -340,6 +342,17 @@ def test_nothing_is_concluded_twice_while_the_books_are_behind() -> None:
     rig.stored = True
     assert rig.run(20).verdict is Verdict.CLEAN
     assert len(rig.movements()) == 2
+
+
+def test_books_that_catch_up_after_an_outage_are_not_compared_yet() -> None:
+    rig = Rig().opened()
+    rig.behind = BEHIND + 1
+    rig.trade("t1", here=False)
+    for _ in range(3):
+        assert rig.run(60).verdict is Verdict.INCONCLUSIVE
+    assert (rig.open(), rig.told) == (set(), [])
+    rig.behind = BEHIND
+    assert rig.run(60).verdict is Verdict.DIFFERENT
 
 
 @pytest.mark.parametrize("away", ["exchange", "ledger"])

@@ -570,6 +570,52 @@ def test_executions_of_other_products_are_left_alone() -> None:
         assert r.stub.asked(LIST) == []
 
 
+def test_everything_executed_on_the_account_is_told_for_a_tie_out() -> None:
+    hand, other = {"trade_time": "2026-08-09T21:06:00Z"}, {"trade_time": "2026-08-09T21:06:01Z"}
+    rows = [
+        fill_row("e-1"),
+        fill_row("e-2", "o-2", product_id="ADA-USDT", price="0.5", size="3", **hand),
+        fill_row("e-3", "o-3", product_id="ADA-USDT", trade_type="REVERSAL", **other),
+        fill_row("e-4", "o-4", size_in_quote=True, size="97.50", price="65000", **other),
+        fill_row("e-5", "o-1", trade_time="2026-08-09T22:00:00Z"),
+    ]
+    with rig() as r:
+        r.stub.route("GET", FILLS, filled(*rows))
+        r.stub.route("GET", LIST, listed(order_row("o-1", "qm1"), order_row("o-2", "by hand")))
+        told = r.exchange.executions(AT, Instant(AT + 600 * SECOND))
+        assert [(each.trade_id, each.client_id, each.undoes) for each in told] == [
+            ("t-e-1", "qm1", ""),
+            ("t-e-2", "by hand", ""),
+            ("t-e-3", "", "REVERSAL"),
+            ("t-e-4", "", ""),
+        ]
+        assert (told[1].price, told[1].size, told[1].currencies) == (
+            Decimal("0.5"),
+            Decimal(3),
+            ("ADA", "USDT"),
+        )
+        assert told[3].size == Decimal("0.0015")
+        span = r.stub.asked(FILLS)[0].query
+        assert span["start_sequence_timestamp"] < ["2026-08-09T21:05:48Z"]
+        assert span["end_sequence_timestamp"] > ["2026-08-09T21:15:48Z"]
+        assert r.watch.issues == {}
+
+
+@pytest.mark.parametrize("more", [{"price": "x"}, {"size": "-1"}, {"commission": None}])
+def test_for_a_tie_out_too_ours_must_be_readable_and_somebody_elses_need_not(
+    more: dict[str, Any],
+) -> None:
+    with rig() as r:
+        r.exchange.learn("qm1", "o-1")
+        r.exchange.learn("by hand", "o-2")
+        r.stub.route("GET", FILLS, filled(fill_row(**more)))
+        with pytest.raises(WireError, match="fill e-1"):
+            r.exchange.executions(AT, Instant(AT + 600 * SECOND))
+        r.stub.route("GET", FILLS, filled(fill_row("e-2", "o-2", **more)))
+        assert r.exchange.executions(AT, Instant(AT + 600 * SECOND)) == ()
+        assert r.watch.issues == {"unreadable_foreign_fill": 1}
+
+
 def test_a_rebate_is_a_fee_below_zero() -> None:
     with rig() as r:
         r.exchange.learn("qm1", "o-1")

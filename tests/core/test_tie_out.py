@@ -164,6 +164,12 @@ def test_an_execution_named_like_ours_that_the_books_never_heard_of_is_named_and
     assert (done.missing, done.foreign) == ((), ())
 
 
+def test_an_execution_whose_order_is_not_found_is_nobodys_for_a_minute_and_then_foreign() -> None:
+    for age, foreign in ((59, 0), (60, 1)):
+        done = World(foreign=[execution("f1", client_id="", age=age)]).compare()
+        assert (done.found, done.remainders, len(done.foreign)) == ((), {}, foreign)
+
+
 def test_foreign_executions_from_before_the_books_began_are_in_the_opening_balance() -> None:
     world = World(foreign=[execution("f1", client_id="hand", age=100)])
     late = replace(world.books(), opened_at=Instant(NOW - 50 * SECOND))

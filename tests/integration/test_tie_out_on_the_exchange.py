@@ -87,6 +87,7 @@ class Rig:
                 products=products,
                 differences=self.differences,
                 put=put,
+                backlog=lambda: self.ledger.standing().backlog,
                 metrics=truth,
                 clock=self.clock,
                 mark="qm",

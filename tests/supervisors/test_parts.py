@@ -142,6 +142,12 @@ def test_the_screen_shows_a_page_and_an_empty_one() -> None:
         "run": 3,
         "at": "2026-01-01T00:00:00.000Z",
         "checks": {"market": {"ok": False, "detail": ""}},
+        "tie_out": {
+            "verdict": "different",
+            "age_seconds": 12.0,
+            "detail": "",
+            "differences": [{"kind": "execution_missing", "subject": "t1", "detail": "lost"}],
+        },
         **document(Board(), START),
     }
     console = Console(width=200, record=True, file=io.StringIO())
@@ -151,3 +157,5 @@ def test_the_screen_shows_a_page_and_an_empty_one() -> None:
     assert "PAPER  running  not ready: market" in text
     assert "exchange's clock unknown" in text
     assert "starting ..." in text
+    assert "books and account: different 12 s ago" in text
+    assert "execution_missing t1: lost" in text
