@@ -41,7 +41,7 @@ from quietmaker.core.events import (
     Tick,
 )
 from quietmaker.core.orders import Intent, Move, OrderState
-from quietmaker.core.units import PPB, SECOND, Lots, Nanos, Rate, Side
+from quietmaker.core.units import PPB, SECOND, Instant, Lots, Nanos, Rate, Side
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import OrderFact, UserFill
 from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, report, usd
@@ -59,6 +59,7 @@ class Rig:
     to_ledger: Told[LedgerMessage] = field(default_factory=Told)
     to_reconciler: Told[ReconcilerMessage] = field(default_factory=Told)
     excluded: str | None = None
+    spoken: bool = True
     prefix: str = "qm1"
 
     def __post_init__(self) -> None:
@@ -106,12 +107,15 @@ class Rig:
                 metrics=self.metrics.truth,
                 mark="qm",
                 id_prefix=self.prefix,
-                eligibility=lambda symbol, now: EligibilityChanged(
-                    now=now, rule=self.excluded, size_share=Rate(PPB)
-                ),
+                eligibility=self._verdict,
                 clock=self.clock,
             ),
         )
+
+    def _verdict(self, symbol: str, now: Instant) -> EligibilityChanged | None:
+        del symbol
+        event = EligibilityChanged(now=now, rule=self.excluded, size_share=Rate(PPB))
+        return event if self.spoken else None
 
     def intent(self, client_id: str = "c1", **how: Any) -> Intent:
         """Write an intent that was decided long ago."""
@@ -180,6 +184,13 @@ def test_a_new_trader_is_told_everything_that_it_needs_to_decide() -> None:
     assert funds.quote == Decimal(1_000)  # holds included: the core subtracts its own orders
     assert isinstance(verdict, EligibilityChanged)
     assert verdict.rule == "permanent_exclusions: X-*"
+
+
+def test_a_trader_that_starts_before_the_filter_spoke_is_told_no_verdict() -> None:
+    rig = Rig(spoken=False)
+    told = rig.recover()
+    assert told is not None
+    assert not any(isinstance(event, EligibilityChanged) for event in told.setting)
 
 
 def test_an_order_that_still_rests_is_adopted() -> None:

@@ -60,3 +60,8 @@ def test_a_query_that_suddenly_finds_nothing_is_not_believed(
     rig.hours(1)
     assert "are gone" in rig.eligibility.failing
     assert rig.state("A-USD") is FilterState.EXCLUDED
+    # Asking the same again at once would prove nothing: it is seen three times, an hour from each other.
+    rig.hours(0.99)
+    assert rig.value("symbol_filter_evaluations_total", result="refused") == 1
+    rig.hours(0.01)
+    assert rig.value("symbol_filter_evaluations_total", result="refused") == 2

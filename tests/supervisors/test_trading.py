@@ -10,14 +10,16 @@ from typing import Any
 
 from actors.protocol import MarketMoved, StopTrading
 from actors.trader import TraderActor
+from quietmaker.core.filter_states import FilterState
 from quietmaker.core.orders import OrderState
-from quietmaker.core.units import SECOND, Nanos
+from quietmaker.core.units import SECOND, Nanos, Side
 from quietmaker.exchange.latency import Latency
 from quietmaker.exchange.models import FILL_MODELS
 from quietmaker.exchange.paper import PaperExchange
 from quietmaker.ledger.filter_memory import MemoryFilterBooks
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.market.synthetic import SyntheticMarket
+from quietmaker.ports import Override
 from quietmaker.settings import load
 from quietmaker.telemetry.metrics import Metrics
 from supervisors import tree
@@ -60,13 +62,14 @@ class Rig:
             mode="paper", config_sha="c0ffee", version="test", at=self.clock.now()
         )
         self.metrics = Metrics(version="t", revision="t", mode="paper", now=self.clock.now)
+        self.filter_books = MemoryFilterBooks(self.ledger, source.info().products)
         outside = Outside(
             exchange=self.exchange,
             market_stream=self.exchange.market_stream,
             user_stream=self.exchange.user_stream,
             ledger=self.ledger,
             tie_out_books=self.ledger.tie_out_books(source.info().products),
-            filter_books=MemoryFilterBooks(self.ledger, source.info().products),
+            filter_books=self.filter_books,
             clock=self.clock,
             metrics=self.metrics,
             run=run,
@@ -232,3 +235,40 @@ def test_a_dead_trader_does_not_hold_up_the_market_of_the_others() -> None:
         assert rig.trading.slots[stuck].standing() is not None
         del actor.receive
         release.set()
+
+
+def test_the_operators_ban_pulls_entries_within_seconds_and_leaves_the_exit_alone() -> None:
+    with running("exits.min_profit_pct=5", "exits.max_lifetime_seconds=86400") as rig:
+
+        def held() -> str | None:
+            views = rig.trading.board.views()
+            return next((s for s, v in views.items() if v.position and v.exit), None)
+
+        rig.until(lambda: held() is not None, what="a position with its exit")
+        symbol = held()
+        assert symbol is not None
+        before = rig.trading.board.views()[symbol].exit
+        assert before is not None
+        rig.filter_books.store_override(
+            Override(
+                symbol=symbol,
+                at=rig.clock.now(),
+                include=False,
+                reason="the coin is delisted",
+                until=None,
+                operator="ann",
+            )
+        )
+
+        def gate() -> str | None:
+            return rig.trading.board.views()[symbol].sides[Side.BUY].gate
+
+        rig.until(lambda: gate() == "excluded", what="no entry any more")
+        view = rig.trading.board.views()[symbol]
+        assert "operator ann: the coin is delisted" in view.sides[Side.BUY].detail
+        assert view.position
+        assert view.exit is not None
+        assert view.exit[3] == "break_even_plus"
+        said = rig.trading.eligibility.said()
+        assert said[symbol].standing.state is FilterState.DENIED
+        assert all(said[other].rule is None for other in SYMBOLS if other != symbol)
