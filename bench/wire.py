@@ -3,8 +3,10 @@
 This process is the exchange: it sends the frames, takes the orders, and keeps the time. The floor and we
 run in processes of their own, in turn, on plain WebSocket and HTTP over loopback, with the same bytes.
 
-`wire.frames`: 20 symbols' level2, as fast as it goes. Ours counts until the last trader has seen the last
-book: stream, decoder, books, slots, actors, core. The floor receives and decodes the same frames.
+`wire.frames`: 20 symbols' level2, as fast as it goes. Ours counts until the market of the last trader stands
+at the last book: stream, sequence and heartbeat checks, decoder, books, slots, actors, core. A trader has
+taken that touch, or it lies in the box within which it decides nothing. The floor receives and decodes the
+same frames.
 
 `wire.latency`: a change of a book opens the spread, and a trader decides an order. From just after the last
 byte of the change was given to the socket until the first byte of the request can be read, some hundred
@@ -12,6 +14,10 @@ times a second with little other traffic, and idle in between. The floor decodes
 once the bytes of one of our requests. The clock of a measurement stops when this process is woken, which
 costs both sides the same. Once with the books in memory, once with the intent durable in the journal
 before it is sent; `intent_*` is that part alone.
+
+Compiled, as in a wheel, are the core with its book and the decoder of frames; socket, session, stream and
+actors are interpreted. On a machine that others use too, `share_by_cpu` is the steadier figure: the floor
+starves first.
 
 floor: websocket-client as bare as it gets and orjson, which we decode with too (`bench.wire_floor`).
 """
