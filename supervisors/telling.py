@@ -169,8 +169,9 @@ def _others(story: Story, asked: OrderStory) -> Iterator[str]:
     )
     why = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
     more = " (and more)" if story.left_out else ""
+    orders = "1 further order was" if len(quiet) == 1 else f"{len(quiet)} further orders{more} were"
     yield (
-        f"{len(quiet)} further orders{more} were placed for it and never executed"
+        f"{orders} placed for it and never executed"
         f"{f'; withdrawn for {why}' if why else ''} (--json has them all)"
     )
 

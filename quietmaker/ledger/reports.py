@@ -149,7 +149,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PnlLine:
-    """Round trips of one key (a UTC day, a symbol, an exit rule, a configuration) and one quote currency."""
+    """Round trips of one key (a UTC day, a symbol, an exit rule, a configuration) and one quote currency.
+
+    Attributes:
+        adverse_selection: of the round trips of which it is known; `adverse_trips` counts these.
+    """
 
     key: str
     currency: str
@@ -159,6 +163,8 @@ class PnlLine:
     fees: Decimal
     spread_captured: Decimal
     price_move: Decimal
+    adverse_selection: Decimal
+    adverse_trips: int
 
 
 class Reports:
@@ -212,8 +218,10 @@ class Reports:
                 fees=fees,
                 spread_captured=spread,
                 price_move=move,
+                adverse_selection=adverse,
+                adverse_trips=known,
             )
-            for key, currency, trips, wins, net, fees, spread, move in self._ask(
+            for key, currency, trips, wins, net, fees, spread, move, adverse, known in self._ask(
                 f"pnl_by_{by.value}", since=since, until=until, limit=limit
             )
         ]

@@ -33,18 +33,8 @@ from supervisors.tables import (
 
 _LIMIT: Final = 1_000
 _FIELDS: Final = (
-    *(
-        "key",
-        "currency",
-        "trips",
-        "wins",
-        "win_rate",
-        "net",
-        "fees",
-        "spread_captured",
-        "price_move",
-        "loss",
-    ),
+    *("key", "currency", "trips", "wins", "win_rate", "net", "fees", "spread_captured"),
+    *("price_move", "adverse_selection", "adverse_trips", "loss"),
 )
 
 
@@ -72,7 +62,8 @@ def pnl(
     """Sum the round trips that closed in a time span: net, fees, spread captured, price move, win rate.
 
     Days are UTC. net = spread captured + price move - fees, to the last digit; a win is a net above zero.
-    Each quote currency is summed by itself.
+    Adverse selection is the part of the price move soon after the entries, of the round trips of which it is
+    known (adverse_trips). Each quote currency is summed by itself.
     """
     form = form_of(as_json=as_json, as_csv=as_csv)
     chosen = span_of(since=since, until=until, days=days, now=utc())
@@ -115,6 +106,8 @@ def _record(line: PnlLine) -> Record:
         "fees": line.fees,
         "spread_captured": line.spread_captured,
         "price_move": line.price_move,
+        "adverse_selection": line.adverse_selection if line.adverse_trips else None,
+        "adverse_trips": line.adverse_trips,
         "loss": parts.cause,
     }
 
@@ -134,6 +127,8 @@ def _total(currency: str, lines: Sequence[PnlLine]) -> PnlLine:
         fees=add(*(line.fees for line in lines)),
         spread_captured=add(*(line.spread_captured for line in lines)),
         price_move=add(*(line.price_move for line in lines)),
+        adverse_selection=add(*(line.adverse_selection for line in lines)),
+        adverse_trips=sum(line.adverse_trips for line in lines),
     )
 
 
@@ -150,5 +145,6 @@ _COLUMNS: Final = (
     number("fees", show=brief),
     number("spread_captured", "spread", show=brief),
     number("price_move", "move", show=brief),
+    number("adverse_selection", "adverse", show=brief),
     column("loss"),
 )

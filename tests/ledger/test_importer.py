@@ -268,6 +268,9 @@ def test_earlier_buys_that_come_later_change_the_results_that_they_belong_to(
     assert query(database_url, "SELECT pnl FROM imported_trades WHERE order_id = 's1'") == [
         (Decimal("1.0"),)
     ]
+    reports = Reports(lambda: database_url)
+    assert reports.derived_drift() == []
+    reports.close()
 
 
 def test_another_content_under_an_imported_id_is_refused(imported: Import) -> None:

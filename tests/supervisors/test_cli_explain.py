@@ -104,6 +104,14 @@ def test_the_split_is_complete_to_the_last_digit(run: Command) -> None:
     }
 
 
+def test_adverse_selection_is_summed_where_it_is_known(run: Command, database_url: str) -> None:
+    founding_trade(database_url, number=9, when=LEFT + 600)
+    code, out, _ = run("pnl", "--by", "symbol", "--json")
+    (line,) = json.loads(out)["lines"]
+    assert code == 0
+    assert (line["trips"], line["adverse_trips"], line["adverse_selection"]) == (2, 1, "-0.002")
+
+
 def test_the_story_goes_from_the_decision_to_the_exit(run: Command) -> None:
     _, out, _ = run("trades", "explain", "e0")
     lines = out.splitlines()
@@ -136,8 +144,7 @@ def test_what_the_market_did_after_a_fill_is_told_with_its_value(run: Command) -
 def test_orders_that_never_executed_are_added_up_and_told_if_asked_for(run: Command) -> None:
     _, out, _ = run("trades", "explain", "e0")
     assert (
-        "1 further orders were placed for it and never executed; withdrawn for exit_changed 1"
-        in out
+        "1 further order was placed for it and never executed; withdrawn for exit_changed 1" in out
     )
     assert "x-patient" not in out
     _, out, _ = run("trades", "explain", "x-patient")

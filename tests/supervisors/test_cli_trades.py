@@ -147,6 +147,7 @@ def test_profit_and_loss_adds_up_by_anything(run: Command, by: str, key: str) ->
     assert line["key"] == key
     assert (line["currency"], line["trips"], line["wins"], line["win_rate"]) == ("USD", 2, 0, "0")
     assert (line["net"], line["fees"], line["loss"]) == ("-0.31", "0.31", "100 % fees")
+    assert (line["adverse_selection"], line["adverse_trips"]) == (None, 0)
     assert page["totals"] == [{**line, "key": "total"}]
 
 

@@ -57,25 +57,29 @@ ORDER BY order_time DESC, order_id LIMIT %(limit)s
 -- name: pnl_by_day
 SELECT to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS key, split_part(symbol, '-', 2), count(*),
        count(*) FILTER (WHERE net > 0),
-       sum(net), sum(fees), sum(spread_captured), sum(price_move)
+       sum(net), sum(fees), sum(spread_captured), sum(price_move),
+       coalesce(sum(adverse_selection), 0), count(adverse_selection)
 FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT %(limit)s
 
 -- name: pnl_by_symbol
 SELECT symbol AS key, split_part(symbol, '-', 2), count(*),
        count(*) FILTER (WHERE net > 0),
-       sum(net), sum(fees), sum(spread_captured), sum(price_move)
+       sum(net), sum(fees), sum(spread_captured), sum(price_move),
+       coalesce(sum(adverse_selection), 0), count(adverse_selection)
 FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY sum(net), 1, 2 LIMIT %(limit)s
 
 -- name: pnl_by_exit_reason
 SELECT exit_reason::text AS key, split_part(symbol, '-', 2), count(*),
        count(*) FILTER (WHERE net > 0),
-       sum(net), sum(fees), sum(spread_captured), sum(price_move)
+       sum(net), sum(fees), sum(spread_captured), sum(price_move),
+       coalesce(sum(adverse_selection), 0), count(adverse_selection)
 FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY sum(net), 1, 2 LIMIT %(limit)s
 
 -- name: pnl_by_config
 SELECT config_sha::text AS key, split_part(symbol, '-', 2), count(*),
        count(*) FILTER (WHERE net > 0),
-       sum(net), sum(fees), sum(spread_captured), sum(price_move)
+       sum(net), sum(fees), sum(spread_captured), sum(price_move),
+       coalesce(sum(adverse_selection), 0), count(adverse_selection)
 FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY sum(net), 1, 2 LIMIT %(limit)s
 
 -- name: derived_drift
