@@ -49,7 +49,7 @@ from quietmaker.ledger.derived_rows import (
 QUERIES: Final = sql.load("derive.sql")
 PAGE: Final = 2_000
 
-_FLAWS: Final = (*CONSTRAINT_ERRORS, ArithmeticError, OffGridError)
+FLAWS: Final = (*CONSTRAINT_ERRORS, ArithmeticError, OffGridError)
 """What a derivation may fail with; the fills are stored all the same."""
 
 
@@ -68,9 +68,9 @@ def derive_symbol(cursor: Cursor, symbol: str, told: Told) -> str:
     """
     cursor.execute(QUERIES["claim"], {"symbol": symbol, "method": METHOD})
     try:
-        with savepoint(cursor, errors=_FLAWS):
+        with savepoint(cursor, errors=FLAWS):
             _bring_up(cursor, symbol, told)
-    except _FLAWS as error:
+    except FLAWS as error:
         flaw = describe(error)
         cursor.execute(QUERIES["state_flawed"], {"symbol": symbol, "flaw": flaw})
         return f"{symbol} cannot be derived: {flaw}"
@@ -100,7 +100,7 @@ def derive_pending(session: Session) -> list[str]:
     for (symbol,) in pending:
         try:
             session.run(partial(derive_anew, symbol=symbol))
-        except _FLAWS as error:
+        except FLAWS as error:
             flaw = describe(error)
             session.run(partial(_give_up, symbol=symbol, flaw=flaw))
             failed.append(f"{symbol} cannot be derived: {flaw}")

@@ -31,6 +31,7 @@ from quietmaker.ledger.facts import (
     store_one_by_one,
 )
 from quietmaker.ledger.retention import Keep, Retention
+from quietmaker.ledger.roles import ensure_reader
 from quietmaker.ledger.rows import (
     exit_reason,
     off_grid,
@@ -75,7 +76,8 @@ class PostgresLedger:
         self._facts.connect()  # nobody else may write while the schema moves
         schema.ensure(url())
         self._reading = Session(url, snapshot=True)
-        self.notes = tuple(derive_pending(self._facts))
+        reader = self._facts.run(ensure_reader)
+        self.notes = (*derive_pending(self._facts), *([reader] if reader else []))
 
     # --- runs ---------------------------------------------------------------------------------------
 

@@ -31,9 +31,6 @@ SELECT h.symbol FROM holdings h LEFT JOIN derivations d ON d.symbol = h.symbol
 WHERE d.symbol IS NULL OR d.method <> %(method)s OR d.flaw IS NOT NULL OR d.last_ns IS NULL
 ORDER BY h.symbol
 
--- name: symbols_derivable
-SELECT symbol FROM holdings ORDER BY symbol
-
 -- name: last_flat
 -- The last moment before an execution at which nothing was held, or a position turned into the other direction.
 SELECT closed_ns, trip_id FROM round_trips
@@ -47,7 +44,7 @@ WITH gone AS (
     RETURNING open_trade_id, size, open_fee)
 UPDATE lots l SET remaining = l.remaining + g.size, fee_remaining = l.fee_remaining + g.fee
 FROM (SELECT open_trade_id, sum(size) AS size, sum(open_fee) AS fee FROM gone GROUP BY 1) g
-WHERE l.trade_id = g.open_trade_id
+WHERE l.trade_id = g.open_trade_id AND (l.opened_ns, l.trade_id COLLATE "C") <= (%(at)s, %(trade_id)s)
 
 -- name: rewind_trips
 DELETE FROM round_trips WHERE symbol = %(symbol)s AND (closed_ns, trip_id COLLATE "C") > (%(at)s, %(trade_id)s)
