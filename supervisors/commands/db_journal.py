@@ -40,11 +40,10 @@ def drain_journal(config_file: Path, overrides: tuple[str, ...], as_json: bool) 
     if done is None:
         say(f"there is no journal in {home.journal}")
         return
-    lost = [f"{first}-{last}" for first, last in done.lost]
     data = {
         "applied": done.applied,
         "refused": len(done.refused),
-        "lost": lost,
+        "lost": _lost(done),
         "unreadable_files": [str(path) for path in done.unreadable],
         "kept_in": str(done.kept),
     }
@@ -67,7 +66,8 @@ def _drained(url: str, home: Home) -> Drained | None:
     finally:
         database.close()
     if done is not None:
-        outcome = f"{done.applied} records applied, {len(done.refused)} refused, lost: {done.lost}"
+        lost = ", ".join(_lost(done)) or "none"
+        outcome = f"{done.applied} records applied, {len(done.refused)} refused, lost: {lost}"
         record(
             url,
             Action(
@@ -79,3 +79,7 @@ def _drained(url: str, home: Home) -> Drained | None:
             ),
         )
     return done
+
+
+def _lost(done: Drained) -> list[str]:
+    return [f"{first}-{last}" for first, last in done.lost]
