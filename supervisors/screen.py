@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,26 @@ def render(page: Mapping[str, Any]) -> RenderableType:
         table.add_column(column, justify="left" if column in {"symbol", "why"} else "right")
     for line in page["symbols"]:
         table.add_row(*cells(line))
-    return Group(Text(headline(page), style="bold"), table, Text(totals(page)), Text(books(page)))
+    return Group(
+        Text(headline(page), style="bold"),
+        table,
+        Text(totals(page)),
+        Text(symbol_filter(page)),
+        Text(books(page)),
+    )
+
+
+def symbol_filter(page: Mapping[str, Any]) -> str:
+    """Return how many symbols stand where, how old that is, and why it is no newer."""
+    found = page["filter"]
+    if found["evaluated_at"] is None:
+        return f"symbol filter: {found['failing']}; nothing is entered"
+    states = Counter(each["state"] for each in found["symbols"].values())
+    shown = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+    failing = f"; THE LAST EVALUATION DID NOT HOLD: {found['failing']}" if found["failing"] else ""
+    trials = [s for s, each in found["symbols"].items() if each["state"] == "probation"]
+    trial = f"; at a reduced size: {', '.join(trials)}" if trials else ""
+    return f"symbol filter: {shown}, evaluated {found['age_seconds']} s ago{trial}{failing}"
 
 
 def books(page: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from quietmaker.ports import FilterTrades, Override
 REMEMBERED: Final = 64
 """Transitions of a symbol that its standing is rebuilt from."""
 SHADOW_KEPT: Final = 100 * DAY
-"""Shadow trades are kept for so long: no look-back reaches further by default."""
+"""Shadow trades are kept for so long: no look-back reaches further (`filter.shadow_lookback_days`)."""
 _QUERIES: Final = sql.load("filter.sql")
 
 

@@ -126,7 +126,7 @@ class FilterSettings:
         "excluded symbols trade on paper against the live book, and return by that; false: by ageing",
     )
     shadow_lookback_days: int = key(
-        whole(1, 365), 7, "how far back shadow trades count", unit="days"
+        whole(1, 90), 7, "how far back shadow trades count", unit="days"
     )
     shadow_cpu_pct: Decimal = key(
         pct("1", "100", "1"),

@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from actors.board import Board
+from actors.eligibility import Eligibility
 from actors.status import document
 from quietmaker.core.orders import Move, OrderState
 from quietmaker.core.units import Side
@@ -23,7 +24,7 @@ from supervisors.books import carried_on, paper_balances
 from supervisors.clock import SystemClock
 from supervisors.closing import cancel_all, settle, store
 from supervisors.commands.run import check_deliberate
-from supervisors.screen import render, why
+from supervisors.screen import render, symbol_filter, why
 from tests.actors.fakes import FakeExchange, report
 from tests.kit.makers import START, SYMBOL, make_fill, make_intent, make_product
 
@@ -142,6 +143,16 @@ def test_the_screen_shows_a_page_and_an_empty_one() -> None:
         "run": 3,
         "at": "2026-01-01T00:00:00.000Z",
         "checks": {"market": {"ok": False, "detail": ""}},
+        "filter": {
+            "evaluated_at": 1,
+            "age_seconds": 7,
+            "failing": "the books cannot be asked",
+            "symbols": {
+                "A-USD": {"state": "eligible"},
+                "B-USD": {"state": "probation"},
+                "C-USD": {"state": "eligible"},
+            },
+        },
         "tie_out": {
             "verdict": "different",
             "age_seconds": 12.0,
@@ -159,3 +170,11 @@ def test_the_screen_shows_a_page_and_an_empty_one() -> None:
     assert "starting ..." in text
     assert "books and account: different 12 s ago" in text
     assert "execution_missing t1: lost" in text
+    assert "symbol filter: 2 eligible, 1 probation, evaluated 7 s ago" in text
+    assert "at a reduced size: B-USD" in text
+    assert "DID NOT HOLD: the books cannot be asked" in text
+
+
+def test_the_screen_says_that_nothing_is_entered_before_the_first_verdict() -> None:
+    page = {"filter": Eligibility().document(START)}
+    assert symbol_filter(page) == "symbol filter: not evaluated yet; nothing is entered"
