@@ -61,6 +61,18 @@ def derived(url: str) -> tuple[Table, ...]:
     return tuple(query(url, each) for each in (LOTS, ALLOCATIONS, TRIPS, DAYS, RESULTS))
 
 
+def quiet(url: str) -> None:
+    """Return once every other connection has ended, and with it told the statistics what it did."""
+    others = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    for _ in range(1_000):
+        if query(url, others) == [(0,)]:
+            return
+    raise AssertionError("somebody is still connected")
+
+
 def trip_columns(trip: Trip, product: Product) -> tuple[object, ...]:
     """Return a derived round trip as the columns of `TRIPS`."""
     record = trip.record

@@ -24,6 +24,11 @@ def named() -> dict[str, list[str]]:
     return found
 
 
+def test_every_incident_of_the_books_has_its_scenario() -> None:
+    books = {f"A{number}" for number in range(1, 13)} | {"W4", "W6", "W7"}
+    assert not books - set(named())
+
+
 def test_every_incident_of_trading_has_its_scenario() -> None:
     assert not {f"P{number}" for number in TRADING} - set(named())
 
