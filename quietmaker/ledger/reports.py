@@ -226,6 +226,10 @@ class Reports:
             )
         ]
 
+    def capital(self, *, since: Instant = _ALWAYS, limit: int = 1_000) -> dict[str, Decimal]:
+        """Return what each currency held at a moment; one that no tie-out has seen yet is not there."""
+        return dict(self._ask("capital", since=since, limit=limit))
+
     def derived_drift(self, *, limit: int = 100) -> list[tuple[str, str]]:
         """Return (table, id) of derived rows that differ from what the facts sum to; empty is right."""
         return [(what, name) for what, name in self._ask("derived_drift", limit=limit)]

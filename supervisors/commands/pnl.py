@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from quietmaker.core.drawdown import Drawdown, deepest
 from quietmaker.core.units import ROUNDED, add
 from quietmaker.ledger.reports import PnlBy, PnlLine, Reports
 from quietmaker.ledger.split import split
@@ -62,6 +63,7 @@ def pnl(
     """Sum the round trips that closed in a time span: net, fees, spread captured, price move, win rate.
 
     Days are UTC. net = spread captured + price move - fees, to the last digit; a win is a net above zero.
+    By day it also says the drawdown: the deepest fall from a peak of capital and results, in percent of it.
     Adverse selection is the part of the price move soon after the entries, of the round trips of which it is
     known (adverse_trips). Each quote currency is summed by itself.
     """
@@ -75,22 +77,48 @@ def pnl(
             lines = reports.pnl(
                 PnlBy(by), since=chosen.since_ns, until=chosen.until_ns, limit=_LIMIT + 1
             )
+            capital = reports.capital(since=chosen.since_ns)
         finally:
             reports.close()
     more, lines = len(lines) > _LIMIT, lines[:_LIMIT]
+    falls = drawdowns(lines, capital) if PnlBy(by) is PnlBy.DAY and not more else {}
     write_list(
         form,
         [_record(line) for line in lines],
         name="lines",
         fields=_FIELDS,
         columns=(column("key", by.replace("_", " ")), *_COLUMNS),
-        about={"mode": mode, "by": by, **chosen.data(), "more": more},
+        about={"mode": mode, "by": by, **chosen.data(), "more": more, "drawdown": _plain(falls)},
         totals=[_record(total) for total in _totals(lines)],
     )
     if not lines:
         say(f"no round trip closed {chosen.words()}; --days or --since looks further back")
     elif more:
         say(f"the first {_LIMIT} lines only, and so are the totals; choose a shorter time")
+    for currency, fall in falls.items():
+        say(f"drawdown by day: {fall.share * 100:.2f} % ({fall.peak:f} to {fall.low:f} {currency})")
+
+
+def drawdowns(lines: Sequence[PnlLine], capital: Mapping[str, Decimal]) -> Mapping[str, Drawdown]:
+    """Return the deepest fall of each currency over results by day, of those whose capital is known."""
+    found: dict[str, Drawdown] = {}
+    for currency in sorted({line.currency for line in lines}):
+        start = capital.get(currency)
+        if start is not None and start > 0:
+            days = sorted((line.key, line.net) for line in lines if line.currency == currency)
+            found[currency] = deepest(start, [net for _, net in days])
+    return found
+
+
+def _plain(falls: Mapping[str, Drawdown]) -> dict[str, dict[str, str]]:
+    return {
+        currency: {
+            "share": f"{round(fall.share, 6).normalize():f}",
+            "peak": f"{fall.peak:f}",
+            "low": f"{fall.low:f}",
+        }
+        for currency, fall in falls.items()
+    }
 
 
 def _record(line: PnlLine) -> Record:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.ledger.conftest import run_sql
 from tests.supervisors.books import NOW, Command, command_on, founding_trade, open_order
 
 ROOT = Path(__file__).parents[2]
@@ -158,6 +159,21 @@ def test_days_are_utc_and_their_sum_is_the_total(run: Command) -> None:
     code, out, _ = run("pnl", "--days", "60")
     assert code == 0
     assert out.splitlines()[-1].startswith("total")
+
+
+def test_a_drawdown_needs_a_capital_and_is_a_share_of_its_peak(
+    run: Command, database_url: str
+) -> None:
+    assert as_json(run, "pnl", "--days", "60")["drawdown"] == {}, "no tie-out has seen the account"
+    run_sql(
+        database_url,
+        "INSERT INTO cash_movements (reference, currency, amount, kind, at_ns, evidence, inferred)"
+        f" VALUES ('o', 'USD', 31, 'opening', {2**62}, '{{}}', true)",
+    )
+    page = as_json(run, "pnl", "--days", "60")
+    assert page["drawdown"] == {"USD": {"share": "0.015", "peak": "31", "low": "30.535"}}
+    _, _, err = run("pnl", "--days", "60")
+    assert "drawdown by day: 1.50 % (31 to 30.535 USD)" in err
 
 
 def test_open_orders_tell_their_age_state_and_purpose(run: Command, database_url: str) -> None:

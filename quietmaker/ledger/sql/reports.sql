@@ -61,6 +61,15 @@ SELECT to_char(closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS key, split_part(sy
        coalesce(sum(adverse_selection), 0), count(adverse_selection)
 FROM round_trips WHERE closed_ns >= %(since)s AND closed_ns < %(until)s GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT %(limit)s
 
+-- name: capital
+-- What each currency held before a moment: money that came otherwise, and what round trips had earned by then.
+-- What was there when the books began counts from the beginning, although it is booked with the first tie-out.
+SELECT c.currency, sum(c.amount) + coalesce((
+    SELECT sum(net) FROM round_trips
+    WHERE split_part(symbol, '-', 2) = c.currency AND closed_ns < %(since)s), 0)
+FROM cash_movements c WHERE c.kind = 'opening' OR c.at_ns < %(since)s
+GROUP BY c.currency ORDER BY c.currency LIMIT %(limit)s
+
 -- name: pnl_by_symbol
 SELECT symbol AS key, split_part(symbol, '-', 2), count(*),
        count(*) FILTER (WHERE net > 0),
