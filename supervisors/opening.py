@@ -16,6 +16,7 @@ from pathlib import Path
 from quietmaker.coinbase.auth import ApiKey
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
+from quietmaker.ledger import configs
 from quietmaker.settings import Settings
 from quietmaker.telemetry.metrics import Metrics
 from supervisors import build, credentials
@@ -171,12 +172,13 @@ def _traded(chosen: Chosen, offered: Mapping[str, Product]) -> dict[str, Product
 def _begin_run(chosen: Chosen, books: Books, offered: Mapping[str, Product]) -> int:
     for symbol in set(books.ledger.symbols_in_use()) - set(offered):
         chosen.tell(f"note: the books hold {symbol}, which this market does not have; it waits")
-    return books.ledger.begin_run(
-        mode=chosen.settings.mode,
-        config_sha=chosen.settings.sha256,
-        version=build.version(),
-        at=chosen.clock.now(),
+    settings, now = chosen.settings, chosen.clock.now()
+    run = books.ledger.begin_run(
+        mode=settings.mode, config_sha=settings.sha256, version=build.version(), at=now
     )
+    values = {line.key: line.value for line in settings.explain()}
+    configs.remember(books.url, config_sha=settings.sha256, at=now, chosen=values)
+    return run
 
 
 def _balances(
