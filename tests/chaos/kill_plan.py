@@ -84,7 +84,7 @@ DATABASE_SHARE: Final = 0.6
 WEATHER: Final[tuple[dict[str, Any], ...]] = (
     rule("rest.bad_gateway", SUBMIT, 0.2, placed=True),
     rule("rest.bad_gateway", SUBMIT, 0.2, placed=False),
-    rule("rest.timeout", SUBMIT, 0.1, placed=True, ms=3_000),
+    rule("rest.timeout", SUBMIT, 0.1, placed=True, ms=5_000),
     rule("rest.abort", SUBMIT, 0.1, placed=True),
     rule("rest.delay", SUBMIT, 0.1, ms=400, when="after"),
     rule("rest.bad_gateway", CANCEL, 0.2, placed=True),

@@ -29,12 +29,12 @@ from tests.kit.operator import Operator
 from tests.kit.paper_exchange import ROOT, paper_exchange
 from tests.kit.victim import VARIABLE, kill_database
 
-SYMBOLS: Final = ("PROVE-USD", "FORTH-USD", "KAIO-USD", "AGLD-USD", "XTZ-USD")
+SYMBOLS: Final = ("PROVE-USD", "FORTH-USD", "KAIO-USD", "XTZ-USD")
 CASH: Final = "1000000"
 STOCK: Final = "100000000"
 """Units of each base currency that the account holds besides: what is sold twice would be sold."""
 MARKET: Final[Mapping[str, str]] = {
-    "paper.speed": "20",
+    "paper.speed": "12",
     "paper.fill_model": "touch",
     "paper.maker_fee_pct": "0.02",
     "paper.taker_fee_pct": "0.05",
@@ -46,8 +46,8 @@ TRADING: Final[Mapping[str, str]] = {
     "universe.symbols": "[" + ", ".join(SYMBOLS) + "]",
     "quote.level_sizes": "[20, 20]",
     "quote.max_position": "200",
-    "quote.max_age_seconds": "3",
-    "quote.cooldown_seconds": "0.2",
+    "quote.max_age_seconds": "5",
+    "quote.cooldown_seconds": "0.5",
     "exits.min_profit_pct": "0.1",
     "exits.max_lifetime_seconds": "3",
     "exits.stale_patience_seconds": "1",
@@ -62,7 +62,7 @@ TRADING: Final[Mapping[str, str]] = {
     "exchange.requests.private_per_second": "1000",
     "exchange.requests.public_per_second": "1000",
     "exchange.requests.per_hour": "1000000",
-    "exchange.requests.read_timeout_seconds": "1",
+    "exchange.requests.read_timeout_seconds": "3",
     "exchange.streams.stale_seconds": "2.5",
     "exchange.streams.reconnect_seconds": "5",
 }

@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from quietmaker.core.grid import NumberError, number
-from quietmaker.core.units import ZERO, add
+from quietmaker.core.units import add
 from quietmaker.exchange.server.admin_market import MarketError, parse_market
 from quietmaker.exchange.server.catalogue import FLAGS
 from quietmaker.exchange.server.channels_user import order_state
@@ -131,9 +131,9 @@ class Admin:
             {
                 "time": rfc3339(now),
                 "orders": live,
-                "orders_total": sum(1 for _ in records.newest_first()),
-                "fills": sum(1 for _ in records.fills(now)),
-                "positions": self._positions(),
+                "orders_total": records.count,
+                "fills": records.listed(now),
+                "positions": {s: plain(size) for s, size in records.positions.items()},
                 "balances": {
                     currency: {
                         "available": plain(balance.available),
@@ -149,14 +149,6 @@ class Admin:
                 "faults": len(self.faults.installed()),
             }
         )
-
-    def _positions(self) -> dict[str, str]:
-        """Return what the orders that are remembered have bought and not sold, in base."""
-        positions: dict[str, Decimal] = {}
-        for record in self.desk.records.newest_first():
-            signed = record.filled * record.side.sign
-            positions[record.symbol] = add(positions.get(record.symbol, ZERO), signed)
-        return {symbol: plain(size) for symbol, size in positions.items()}
 
     def _touches(self) -> dict[str, Any]:
         touches = {}

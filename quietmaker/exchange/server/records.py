@@ -228,12 +228,14 @@ class Records:
     Attributes:
         volume: what was traded in dollars, for the fee tier.
         fees: what was paid for it.
+        positions: what all orders of this life have bought and not sold, in base, by symbol.
     """
 
     def __init__(self, *, session: str) -> None:
         """Start without any; `session` makes the ids of this life of the exchange its own."""
         self.volume = ZERO
         self.fees = ZERO
+        self.positions: dict[str, Decimal] = {}
         self._session = session
         self._numbers = 0
         self._orders: dict[str, OrderRecord] = {}
@@ -242,6 +244,7 @@ class Records:
         self._ended: deque[OrderRecord] = deque()
         self._fills: deque[FillRecord] = deque()
         self._fills_of: dict[str, list[FillRecord]] = {}
+        self._late: list[FillRecord] = []
 
     # --- queries --------------------------------------------------------------------------------
 
@@ -269,6 +272,16 @@ class Records:
             found = sorted(chain.from_iterable(own), key=_number, reverse=True)
         return (fill for fill in found if fill.visible_at <= now)
 
+    @property
+    def count(self) -> int:
+        """Return how many orders can be asked for."""
+        return len(self._orders)
+
+    def listed(self, now: Instant) -> int:
+        """Return how many fills are listed now."""
+        self._late = [fill for fill in self._late if fill.visible_at > now]
+        return len(self._fills) - len(self._late)
+
     # --- changes --------------------------------------------------------------------------------
 
     def open(self, draft: Draft, order: Order, at: Instant) -> OrderRecord:
@@ -295,6 +308,9 @@ class Records:
         record.fees = EXACT.add(record.fees, fill.fee)
         record.fills += 1
         record.last_fill = fill.at
+        signed = EXACT.multiply(product.size(fill.size), Decimal(record.side.sign))
+        before = self.positions.get(record.symbol, ZERO)
+        self.positions[record.symbol] = EXACT.add(before, signed)
         if product.quote in DOLLARS:
             self.volume = EXACT.add(self.volume, value)
             self.fees = EXACT.add(self.fees, fill.fee)
@@ -316,6 +332,8 @@ class Records:
             visible_at=Instant(fill.at + delay),
         )
         self._fills.append(listed)
+        if delay:
+            self._late.append(listed)
         self._fills_of.setdefault(record.order_id, []).append(listed)
         if len(self._fills) > FILLS_KEPT:
             self._forget_fill(self._fills.popleft())
