@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -47,7 +48,7 @@ class Worlds:
         self._sabotage = sabotage
         self._began = time.monotonic()
         self._mutex = threading.Lock()
-        self._failed = threading.Event()
+        self._stopping = threading.Event()
         self.tally = Tally()
         self.failures: list[str] = []
 
@@ -58,6 +59,10 @@ class Worlds:
         for work, share in works.items():
             if (error := work.exception()) is not None:
                 self.failures.append(f"[{share.name}] {type(error).__name__}: {error}")
+
+    def stop(self) -> None:
+        """Let every world end after the life that is under way."""
+        self._stopping.set()
 
     @property
     def seconds(self) -> float:
@@ -82,18 +87,18 @@ class Worlds:
             done = True
         finally:
             if not done:
-                self._failed.set()  # the others need not go on
+                self._stopping.set()  # the others need not go on
 
     def _drive(self, driver: Driver, share: Share) -> None:
         rests = 0
         for plan in plans(share.seed, embedded=not share.served):
-            if driver.tally.killed >= share.kills or self._failed.is_set():
+            if driver.tally.killed >= share.kills or self._stopping.is_set():
                 break
             driver.live(plan)
             if driver.tally.killed // REST_EVERY > rests:
                 rests = driver.tally.killed // REST_EVERY
                 driver.rest()
-        if not self._failed.is_set():
+        if not self._stopping.is_set():
             driver.rest()
 
     def _say(self, share: Share, tally: Tally, line: str) -> None:
@@ -167,6 +172,8 @@ def main() -> int:
     chosen = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="quietmaker-kill-"))
     worlds = Worlds(root, chosen.sabotage)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: worlds.stop())
     worlds.run(shares(chosen.kills, chosen.seed, chosen.worlds))
     sys.stdout.write(table(worlds.tally) + "\n")
     sys.stdout.write(json.dumps(figures(worlds.tally, worlds.seconds, len(worlds.failures))) + "\n")
@@ -176,7 +183,7 @@ def main() -> int:
         sys.stderr.write(f"everything is kept in {root}\n")
         return 1
     shutil.rmtree(root)
-    return 0
+    return 0 if worlds.tally.killed >= chosen.kills else 1  # it was interrupted
 
 
 if __name__ == "__main__":

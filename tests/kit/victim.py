@@ -5,7 +5,7 @@
 The real process with its real ports; decorators put around them where they are composed count the passes
 of one step, and at the chosen one the process sends itself SIGKILL: no handler, no buffer, no goodbye.
 What it is to do comes as JSON lines, the first one from the environment (`QUIETMAKER_VICTIM`), the others
-from standard input (see `obey`).
+from standard input (see `obey`), at whose end it ends too.
 """
 
 from __future__ import annotations
@@ -97,6 +97,7 @@ def obey(reaper: Reaper, disk: VictimDisk, line: str) -> None:
 def _listen(reaper: Reaper, disk: VictimDisk) -> None:
     for line in sys.stdin:
         obey(reaper, disk, line)
+    os.kill(os.getpid(), signal.SIGKILL)  # the driver is gone: nobody would end us
 
 
 def main() -> int:
