@@ -39,7 +39,10 @@ NETS = st.sampled_from(
 ) | st.decimals("-20", "20", places=8)
 AGES = st.sampled_from([0.0, 0.01, 1, 12.5, 29, 29.99, 30.01, 45])
 """In days. Not on the edge itself: the query asks for its own now."""
-LEDGERS = st.lists(st.lists(st.tuples(NETS, AGES), max_size=14), min_size=1, max_size=3)
+IMPORTED = st.sampled_from([False, False, False, True])
+LEDGERS = st.lists(st.lists(st.tuples(NETS, AGES, IMPORTED), max_size=14), min_size=1, max_size=3)
+Trade = tuple[Decimal, float, bool]
+"""Net result, age in days, and whether it is a predecessor's that was imported."""
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +55,40 @@ def books(new_database: Callable[[], str]) -> Iterator[Books]:
     ledger.close()
 
 
-def compare(books: Books, ledgers: list[list[tuple[Decimal, float]]]) -> None:
+def import_trades(url: str, trades: list[Traded]) -> None:
+    """Store closed trades of a predecessor."""
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        number = next(_numbers)
+        cursor.execute(
+            "INSERT INTO import_batches (origin, digest, at_ns, read, imported, refused)"
+            " VALUES ('test', %s, 0, 0, 0, 0) RETURNING batch",
+            (f"digest {number}",),
+        )
+        batch = cursor.fetchone()
+        for place, each in enumerate(trades):
+            cursor.execute(
+                "INSERT INTO imported_trades (source, order_id, batch, symbol, side, at_ns, price, size,"
+                " fees, status, pnl, entry_value) VALUES ('old', %s, %s, %s, 'SELL', %s, 1, 1, 0,"
+                " 'FILLED', %s, 1)",
+                (f"{number}-{place}", batch, each.symbol, each.closed_at, each.net),
+            )
+    connection.close()
+
+
+def compare(books: Books, ledgers: list[list[Trade]]) -> None:
     """Write a ledger, and judge it both ways."""
     url, ledger, products = books
     example, now = next(_numbers), Instant(time.time_ns())
     symbols = [f"S{example}N{place}-USD" for place in range(len(ledgers))]
     for symbol, trades in zip(symbols, ledgers, strict=True):
         products[symbol] = product_of(symbol)
-        write_trades(
-            ledger,
-            [
-                # Each trade a second from the next, so that none closes another one's position.
-                Traded(symbol=symbol, net=net, closed_at=Instant(now - int(age * DAY) - n * 10**11))
-                for n, (net, age) in enumerate(trades)
-            ],
-        )
+        # Each trade some time from the next, so that none closes another one's position.
+        told = [
+            Traded(symbol=symbol, net=net, closed_at=Instant(now - int(age * DAY) - n * 10**11))
+            for n, (net, age, _) in enumerate(trades)
+        ]
+        write_trades(ledger, [e for e, (*_, old) in zip(told, trades, strict=True) if not old])
+        import_trades(url, [e for e, (*_, old) in zip(told, trades, strict=True) if old])
     window = Windows(real=Instant(now - 30 * DAY), shadow=now)
     asked = PostgresFilterBooks(lambda: url)
     ours = {
@@ -87,11 +109,11 @@ def compare(books: Books, ledgers: list[list[tuple[Decimal, float]]]) -> None:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(ledgers=LEDGERS)
 def test_every_rule_says_what_the_founding_query_says(
-    books: Books, ledgers: list[list[tuple[Decimal, float]]]
+    books: Books, ledgers: list[list[Trade]]
 ) -> None:
     compare(books, ledgers)
 
@@ -111,4 +133,5 @@ def test_every_rule_says_what_the_founding_query_says(
 def test_the_boundaries_are_those_of_the_founding_query(
     books: Books, trades: list[tuple[Decimal, float]]
 ) -> None:
-    compare(books, [trades])
+    for imported in (False, True):
+        compare(books, [[(net, age, imported) for net, age in trades]])

@@ -15,6 +15,7 @@ import pytest
 from quietmaker.core.filter_states import DAY, HOUR, FilterState, Transition
 from quietmaker.core.units import Instant
 from quietmaker.ledger.filter_books import PostgresFilterBooks
+from supervisors.commands import symbols
 from tests.ledger.filter_makers import Traded, product_of, write_trades
 from tests.ledger.makers import at
 from tests.ledger.prompt import PromptLedger
@@ -213,3 +214,26 @@ def test_simulate_shows_whose_ban_would_end(run: Command, books: PostgresFilterB
     books.store_transitions([denied], config_sha="c0ffee")
     changes = as_json(run, "simulate", "--min-win-rate", "0")["changes"]
     assert [(each["symbol"], each["would"]) for each in changes] == [(GOOD, "lose its ban")]
+
+
+def test_a_running_instance_adds_its_spreads_and_the_symbols_that_never_traded(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = {"spread": {"value": "0.031", "sample": 3_600}}
+    page = {
+        "next_at": 1_800_000_000,
+        "failing": "the books cannot be asked",
+        "symbols": {GOOD: {"rules": wide}, "NEW-USD": {"rules": {}}},
+    }
+    monkeypatch.setattr(symbols, "fetch", lambda home: {"filter": page})
+    found = listed(run)
+    assert (found[GOOD]["spread_pct"], found["NEW-USD"]["state"]) == ("3.1", "eligible")
+    assert found[BAD]["spread_pct"] is None
+    assert found[GOOD]["next_evaluation"].startswith("2027-01-15")
+    told = as_json(run, "explain", GOOD)
+    (spread,) = [rule for rule in told["rules"] if rule["rule"] == "spread"]
+    assert (spread["finding"], spread["words"]) == ("fail", "spread 3.1 % > 2 % (3600 s watched)")
+    assert spread["would_change_it"] == "an average of 2 % or less over the window"
+    _, _, err = run("symbols", "list")
+    assert "did not hold: the books cannot be asked" in err
+    assert "within seconds" in run("symbols", "exclude", GOOD, "--reason", "x")[2]
