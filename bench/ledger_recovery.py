@@ -1,7 +1,7 @@
 """How long the books take to be read at a start, with a long history behind them. One JSON line.
 
 Also what deriving that whole history anew takes, which a start does only after a change of method.
-Run: ``python -m bench.ledger_recovery [FILLS [OPEN_ORDERS]]`` (default 100,000 and 1,000; the goal
+Run: ``python -m bench.ledger_recovery [FILLS [OPEN_ORDERS]]`` (default 50,000 and 1,000; the goal
 is stated for 1,000,000 and 1,000).
 """
 
@@ -21,7 +21,7 @@ _SYMBOLS = 20
 
 def main() -> None:
     """Measure on a server of our own."""
-    fills = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    fills = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
     orders = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000
     print(json.dumps(_measure(fills, orders)))
 

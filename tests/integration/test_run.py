@@ -202,6 +202,8 @@ def test_a_run_trades_answers_and_ends_with_nothing_left_behind(start: Any) -> N
         assert rows(url, "SELECT end_reason FROM runs") == [("SIGTERM",)]
         chosen = "SELECT settings ->> 'paper.seed' FROM runs JOIN config_history USING (config_sha)"
         assert rows(url, chosen) == [("1",)]
+        at_the_fill = "SELECT count(*) > 0, count(*) = count(mid) FROM fill_markouts"
+        assert rows(url, at_the_fill) == [(True, True)]
         assert rows(url, "SELECT count(*) FROM journal_applied WHERE seq > 0") == [(1,)]
         assert ties_out(url) >= 2  # at boot and at the stop
         assert rows(url, "SELECT count(*) > 0 FROM trade_records WHERE pnl_usd IS NOT NULL") == [

@@ -75,6 +75,44 @@ def test_the_second_query_counts_each_round_trip_once(cursor: Cursor) -> None:
     assert cursor.fetchall() == [(SYMBOL, 6, 0.0, Decimal("-0.155"), Decimal("-0.930"))]
 
 
+def test_imported_trades_are_in_both_answers_under_their_own_source(
+    traded: PromptLedger, database_url: str
+) -> None:
+    connection = psycopg2.connect(database_url)
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute(
+        "INSERT INTO import_batches (origin, digest, at_ns, read, imported, refused)"
+        " VALUES ('old.csv', 'abc', 5, 2, 2, 0)"
+    )
+    for order, side, pnl, value in (("o-1", "BUY", None, None), ("o-2", "SELL", "-60.5", "100")):
+        cursor.execute(
+            "INSERT INTO imported_trades (source, order_id, batch, symbol, side, at_ns, price, size, fees,"
+            " status, pnl, entry_value)"
+            " VALUES ('legacy', %s, 1, %s, %s, %s, 0.1, 10, 0.05, 'FILLED', %s, %s)",
+            (order, SYMBOL, side, at(NOW - 600), pnl, value),
+        )
+    cursor.execute(TRADES_OF_A_DAY)
+    assert cursor.fetchall() == [(14,)]
+    cursor.execute(LOSERS)
+    ((symbol, trades, wins, _, total),) = cursor.fetchall()
+    assert (symbol, trades, wins, total) == (SYMBOL, 7, 0.0, Decimal("-61.430"))
+    cursor.execute(
+        "SELECT order_id, pnl_usd, notional_usd, strategy_tag FROM trade_records"
+        " WHERE source = 'legacy' ORDER BY order_id"
+    )
+    assert cursor.fetchall() == [
+        ("o-1", None, Decimal(1), "imported"),
+        ("o-2", Decimal("-60.5"), Decimal(1), "imported"),
+    ]
+    cursor.execute("SELECT source, trips, net FROM symbol_days WHERE source <> 'passivemm'")
+    assert cursor.fetchall() == [("imported:legacy", 1, Decimal("-60.5"))]
+    cursor.execute("DELETE FROM import_batches")
+    cursor.execute("SELECT count(*) FROM symbol_days WHERE source <> 'passivemm'")
+    assert cursor.fetchall() == [(0,)]
+    connection.close()
+
+
 def test_psql_runs_both_queries_unchanged(traded: PromptLedger, database_url: str) -> None:
     psql = shutil.which("psql") or str(binary("psql"))
     done = subprocess.run(
