@@ -17,6 +17,10 @@ ARRIVED_AFTER: Final = Nanos(3 * SECOND)
 """A request that was sent longer ago has arrived, or never will."""
 LATE_AFTER: Final = Nanos(5 * SECOND)
 """An execution that nobody has told of so much later was missed: the stream is faster."""
+OVERLAP: Final = Nanos(60 * SECOND)
+"""Executions are asked for from this long before the oldest order they can belong to."""
+LISTED_LATE: Final = Nanos(600 * SECOND)
+"""An execution that is listed later than this is found where its order states more than was listed."""
 NOT_FOUND: Final = "not found at recovery"
 _ACCEPTED: Final = frozenset({OrderState.OPEN, OrderState.CANCEL_PENDING})
 
@@ -112,11 +116,32 @@ def _sizes(order: Working, report: OrderReport) -> Difference | None:
     )
 
 
-def owed(stated: Mapping[str, int], fills: Iterable[UserFill]) -> bool:
-    """Return whether executions are still to be listed: nobody protects them meanwhile."""
-    listed: Counter[str] = Counter()
+def listed_since(orders: Iterable[Working], now: Instant, seen_upto: int) -> Instant:
+    """Return from when executions are asked for.
+
+    Args:
+        orders: those that the books wait for.
+        now: the time.
+        seen_upto: when everything was last looked through; 0 to look through everything.
+    """
+    oldest = min((order.intent.decided_at for order in orders), default=now)
+    return Instant(min(max(oldest, seen_upto - LISTED_LATE), now) - OVERLAP)
+
+
+def owed(stated: Mapping[str, int], orders: Iterable[Working], fills: Iterable[UserFill]) -> bool:
+    """Return whether executions are still to be listed: nobody protects them meanwhile.
+
+    Args:
+        stated: lots that count as executed, by client id.
+        orders: what the books wait for, with what they have of it.
+        fills: what was listed; the books may have some of it.
+    """
+    listed = Counter({order.intent.client_id: order.filled for order in orders})
+    known = {order.intent.client_id: order.trade_ids for order in orders}
     for told in fills:
-        listed[told.fill.client_id] += told.fill.size
+        fill = told.fill
+        if fill.trade_id not in known.get(fill.client_id, ()):
+            listed[fill.client_id] += fill.size
     return any(lots > listed[client_id] for client_id, lots in stated.items())
 
 

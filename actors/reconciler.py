@@ -19,10 +19,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, assert_never
 
+from actors import comparing
 from actors.account import Accounts
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
-from actors.comparing import LATE_AFTER, NOT_FOUND, Finding, foreign, held, judge, missed, owed
 from actors.differences import Differences
 from actors.facts import FactLog
 from actors.news import Newsroom
@@ -56,8 +56,6 @@ ANSWER_WITHIN: Final = Nanos(30 * SECOND)
 SWEEP_EVERY: Final = Nanos(60 * SECOND)
 SWEEP_PAUSE: Final = Nanos(SECOND)
 """Between two sweeps: a stream that keeps telling what nobody can read must not use up the requests."""
-OVERLAP: Final = Nanos(60 * SECOND)
-"""Executions are asked for from this long before the oldest order they can belong to."""
 SWEPT: Final = frozenset({DifferenceKind.FOREIGN_ORDER, DifferenceKind.ORDER_UNKNOWN_THERE})
 """The kinds that a sweep looks for among all subjects, so that what it does not find is over."""
 BELIEVED: Final = "executions are believed, not the stated size"
@@ -132,6 +130,8 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._sweep_after = 0
         self._look_again = SWEEP_PAUSE
         self._look_again_at: int = NEVER
+        self._owing = False
+        self._listed_upto = 0
         self._strays = Strays(
             prefix=links.id_prefix,
             exchange=links.exchange,
@@ -227,30 +227,31 @@ class Reconciler(BaseActor[ReconcilerMessage]):
 
     def _count(self, work: _Pass) -> None:
         different = any(each.kind in ALARMING for each in work.found)
-        result = Reconciled.DIFFERENT if different else Reconciled.AGREED
-        result = Reconciled.INCOMPLETE if work.waiting else result
-        self._links.metrics.reconciled(result, self._links.clock.now())
+        ended = Reconciled.DIFFERENT if different else Reconciled.AGREED
+        now, result = self._links.clock.now(), Reconciled.INCOMPLETE if work.waiting else ended
+        self._links.metrics.reconciled(result, now)
 
     def _compare(self, work: _Pass, books: Mapping[str, SymbolBooks]) -> None:
         """Write what the books do not know, and note what cannot be known yet."""
         exchange = self._links.exchange
         now = self._links.clock.now()
         unsettled = [order for each in books.values() for order in each.orders]
-        since = min((order.intent.decided_at for order in unsettled), default=now)
         open_now = exchange.open_orders()
         for order in unsettled:
             if not self._compare_order(work, order, now):
                 work.waiting.add(order.intent.symbol)
         # After the orders: an execution between the two questions is then in the answer.
-        fills = exchange.fills(Instant(min(since, now) - OVERLAP))
+        seen_upto = self._listed_upto if work.sweep and not self._owing else 0
+        fills = exchange.fills(comparing.listed_since(unsettled, now, seen_upto))
         self._add_fills(work, [told.fill for told in fills], unsettled, now)
         ours = {o.intent.client_id for o in unsettled}
-        owing = owed(work.stated, fills)
+        self._owing = comparing.owed(work.stated, unsettled, fills)
         ours |= self._strays.recall(open_now, ours, work.symbols, now)
         if work.sweep:
             self._strays.look(open_now, ours, now)
+            self._listed_upto = now
         self._note_foreign(work, open_now, ours)
-        self._postpone(look_again=owing or self._strays.waiting)
+        self._postpone(look_again=self._owing or self._strays.waiting)
 
     def _postpone(self, *, look_again: bool) -> None:
         """Come back soon to what is not over, later each time; the exchange may never say more."""
@@ -265,9 +266,8 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         if order.state in TERMINAL:
             work.stated[intent.client_id] = order.final or 0
             return True  # it waits for fills only
-        finding = judge(
-            order, self._links.exchange.order(intent.client_id, since=intent.decided_at), now
-        )
+        report = self._links.exchange.order(intent.client_id, since=intent.decided_at)
+        finding = comparing.judge(order, report, now)
         work.stated[intent.client_id] = finding.stated
         if finding.difference is not None:
             work.found.append(finding.difference)
@@ -279,7 +279,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._write(order, finding)
         return not (finding.young or finding.open_end)
 
-    def _tell_trader(self, order: Working, finding: Finding) -> None:
+    def _tell_trader(self, order: Working, finding: comparing.Finding) -> None:
         """Tell what a sweep found of an order, or have it asked for."""
         difference, report = finding.difference, finding.report
         if difference is not None and report is not None:
@@ -289,7 +289,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         elif report is not None and finding.moves != (Move.ACCEPTED,):
             self._links.news.reported(report)
 
-    def _write(self, order: Working, finding: Finding) -> None:
+    def _write(self, order: Working, finding: comparing.Finding) -> None:
         """Write what a recovery found of an order."""
         intent, report = order.intent, finding.report
         if finding.difference is not None:
@@ -303,7 +303,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 symbol=intent.symbol,
                 what=move.value,
                 order_id=None if report is None else report.order_id,
-                reason=NOT_FOUND if report is None else report.reason,
+                reason=comparing.NOT_FOUND if report is None else report.reason,
                 cancel_reason=None,
                 filled=finding.filled,
             )
@@ -332,16 +332,18 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 news = self._links.news.filled(fill)
             else:
                 news = self._links.news.store(fill) is not None
-            if news and (not work.sweep or now - fill.at >= LATE_AFTER):
+            if news and (not work.sweep or now - fill.at >= comparing.LATE_AFTER):
                 # Without the lateness it may be the stream's news, told here first by chance.
-                work.found.append(missed(fill))
-                self._links.differences.mended(missed(fill), "told, and stored with what is queued")
+                work.found.append(comparing.missed(fill))
+                self._links.differences.mended(
+                    comparing.missed(fill), "told, and stored with what is queued"
+                )
 
     def _note_foreign(self, work: _Pass, open_now: Sequence[OrderReport], ours: set[str]) -> None:
         """Note which open orders are not ours; symbols outside of the pass trade on meanwhile."""
         products = self._links.products
         shown = [r for r in open_now if r.symbol in work.symbols or r.symbol not in products]
-        found = foreign(shown, ours, self._links.mark)
+        found = comparing.foreign(shown, ours, self._links.mark)
         work.found += found
         for each in found:
             self._links.differences.found(each)
@@ -367,7 +369,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             setting = (
                 CandlesLoaded(now=now, candles=candles),
                 *(() if verdict is None else (verdict,)),
-                *self._links.accounts.known(symbol, held=held(books), now=now),
+                *self._links.accounts.known(symbol, held=comparing.held(books), now=now),
             )
             recovered = Recovered(
                 now=now,

@@ -77,8 +77,19 @@ def test_a_size_that_cannot_be_is_a_difference(
 
 def test_what_is_stated_and_not_listed_is_owed() -> None:
     told = UserFill(order_id="o", fill=make_fill("t1", Side.BUY, 1, 60, client_id="a"))
-    assert owed({"a": 61}, [told])
-    assert not owed({"a": 60, "b": 0}, [told])
+    assert owed({"a": 61}, [], [told])
+    assert not owed({"a": 60, "b": 0}, [], [told])
+
+
+def test_what_the_books_have_of_an_order_need_not_be_listed_again() -> None:
+    half = order(filled=100)
+    half.trade_ids.add("t1")
+    again = UserFill(order_id="o", fill=make_fill("t1", Side.BUY, 1, 100, client_id="qm1-a"))
+    rest = UserFill(order_id="o", fill=make_fill("t2", Side.BUY, 1, 150, client_id="qm1-a"))
+    assert not owed({"qm1-a": 100}, [half], [])
+    assert not owed({"qm1-a": 100}, [half], [again])
+    assert owed({"qm1-a": 250}, [half], [again])
+    assert not owed({"qm1-a": 250}, [half], [again, rest])
 
 
 def test_only_orders_that_are_neither_in_the_books_nor_named_like_ours_are_foreign() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from actors.account import Accounts
 from actors.board import Board
-from actors.comparing import ARRIVED_AFTER, LATE_AFTER
+from actors.comparing import ARRIVED_AFTER, LATE_AFTER, LISTED_LATE
 from actors.differences import Differences
 from actors.facts import FactLog
 from actors.ledger_writer import LedgerWriter, WriterLinks
@@ -533,6 +533,30 @@ def test_what_a_recovery_mends_stays_in_the_books_with_both_sides() -> None:
     assert 'quietmaker_reconciliations_total{result="different"} 1.0' in shown
     assert 'reconciliation_mismatches_total{kind="execution_missing"} 1.0' in shown
     assert 'differences_unresolved{kind="execution_missing"} 0.0' in shown
+
+
+def test_a_sweep_asks_only_for_executions_that_an_earlier_one_cannot_have_seen() -> None:
+    rig = Rig()
+    rig.intent()
+    rig.move("c1", Move.ACCEPTED)
+    rig.ledger.write([rig.fill(size=100).fill])
+    rig.exchange.booked = [rig.fill(size=100)]
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN, filled=100)
+    assert rig.recover() is not None
+    begin = START - 60 * SECOND
+    for _ in range(2):
+        rig.clock.advance(7_200 * SECOND)
+        swept(rig)
+    first, *_, last = rig.exchange.asked("fills")
+    assert (first, last) == (begin, rig.clock.now() - 7_200 * SECOND - LISTED_LATE - 60 * SECOND)
+    # More is stated than was ever listed: everything is looked through, until it is found.
+    late = make_fill("t2", Side.BUY, 10_000, 150, client_id="c1", at=START + SECOND)
+    rig.exchange.orders["c1"] = report("c1", OrderState.FILLED, filled=250)
+    rig.exchange.booked.append(UserFill(order_id="o", fill=late))
+    swept(rig).later(SWEEP_PAUSE)
+    rig.later(2 * SWEEP_PAUSE)
+    assert begin in rig.exchange.asked("fills")[2:]
+    assert rig.ledger.fills.keys() == {"t1", "t2"}
 
 
 def test_an_accepted_order_that_a_sweep_cannot_find_is_noted_and_asked_for() -> None:
