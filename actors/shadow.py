@@ -33,6 +33,8 @@ TAPPED: Final = 5_000
 """Events kept for one symbol while its shadow does not come by."""
 UNSTORED: Final = 1_000
 """Round trips kept while the books are away; older ones are lost as evidence, and said to be."""
+OPENED_AT_ONCE: Final = 5
+"""New shadows of one tick: each asks the exchange for candles, and what it may be asked is limited."""
 WINDOW: Final = Nanos(10 * SECOND)
 """The share of a processor is measured over this time."""
 ASK_AGAIN: Final = Nanos(30 * SECOND)
@@ -104,7 +106,7 @@ class ShadowDesk(BaseActor[ShadowMessage]):
         for symbol in set(self.shadows) - wanted:
             self._close(symbol)
         if wanted and self._rates_known():
-            for symbol in sorted(wanted - set(self.shadows)):
+            for symbol in sorted(wanted - set(self.shadows))[:OPENED_AT_ONCE]:
                 self._open(symbol, now)
         self._links.metrics.filter.shadows(len(self.shadows))
 

@@ -78,6 +78,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.books = MemoryFilterBooks(self.ledger, {})
         self.slot = MarketSlot(lambda: True)
+        self.slots = {SYMBOL: self.slot}
         self.eligibility = Eligibility()
         self.made: list[FakeShadow] = []
         self._cpu = 0
@@ -86,7 +87,7 @@ class Rig:
             exchange=self.exchange,
             products=self.exchange.products_now,
             make=self._make,
-            slots={SYMBOL: self.slot},
+            slots=self.slots,
             eligibility=self.eligibility,
             metrics=self.metrics,
             cpu=self._spend,
@@ -96,7 +97,7 @@ class Rig:
         self.actor = ShadowDesk(around("shadow", self.clock), links)
 
     def _make(self, symbol: str, fees: FeeRates) -> FakeShadow:
-        assert symbol == SYMBOL
+        del symbol
         self.made.append(FakeShadow(fees))
         return self.made[-1]
 
@@ -231,6 +232,26 @@ def test_without_fee_rates_there_is_no_shadow_yet() -> None:
     assert rig.made == []
     rig.tick(SECOND)
     assert len(rig.made) == 1
+
+
+def test_many_shadows_are_opened_a_few_at_a_time() -> None:
+    rig = Rig()
+    names = [f"{letter}-USD" for letter in "ABCDEFGHIJKL"]
+    rig.slots.update({name: MarketSlot(lambda: True) for name in names})
+    said = Said(
+        standing=Standing(symbol="", state=FilterState.EXCLUDED),
+        rule="r",
+        share=Rate(PPB),
+        verdict=None,
+        obstacles=(),
+    )
+    rig.eligibility.say(dict.fromkeys(names, said))
+    open_after = []
+    for _ in range(4):
+        rig.tick()
+        open_after.append(len(rig.actor.shadows))
+    assert open_after == [5, 10, 12, 12]
+    assert len(rig.exchange.asked("candles")) == 12
 
 
 def test_switched_off_nobody_has_a_shadow() -> None:
