@@ -5,9 +5,8 @@ them), compare each unsettled order with the exchange (`comparing`), write what 
 read them again, and tell the trader `Recover`. Nothing is quoted before.
 * An order that the exchange does not know is `NOT_FOUND` twice and thereby failed, but only once its
   request is old enough to have arrived. Its symbol waits that long, the others do not wait for it.
-* An open order that the books do not know is left alone and noted: it is somebody else's. One of ours that
-  they hold for ended is cancelled (`strays`). While exchange or ledger cannot be asked, the symbol waits.
-* Whatever does not agree is noted as a difference, with both sides, before it is mended.
+* An open order that the books do not know is somebody else's and left alone. One of ours that they hold for
+  ended is cancelled (`strays`). What does not agree is noted with both sides before it is mended.
 
 After the user stream became ready, and every minute, what it may have missed is asked for.
 Fees, funds and products are polled; what cannot be had three times in a row is told as unknown.
