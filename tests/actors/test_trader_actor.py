@@ -245,6 +245,17 @@ def test_the_market_of_a_book_that_was_stale_then_stays_unknown() -> None:
     assert marks_of(rig) == [(30, 20_110)], "healed at 29 s"
 
 
+def test_a_book_that_healed_between_two_looks_was_stale_in_between() -> None:
+    rig = Rig()
+    rig.filled(replace(fill_of(rig.quoting(), "t1"), at=rig.clock.now()))
+    rig.clock.advance(4 * SECOND)
+    rig.slot.put_lost(DataLost(now=rig.clock.now(), reason=StaleReason.GAP))
+    rig.clock.advance(2 * SECOND)
+    rig.touch()
+    rig.let_pass(1)
+    assert marks_of(rig) == [(0, 20_100)]
+
+
 def test_a_market_that_is_looked_at_too_late_stays_unknown() -> None:
     rig = Rig()
     rig.filled(replace(fill_of(rig.quoting(), "t1"), at=rig.clock.now()))

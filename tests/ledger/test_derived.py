@@ -184,6 +184,20 @@ def test_dust_ends_a_round_trip_whenever_it_is_told(
     derived(database_url)
 
 
+def test_a_late_fill_between_an_exit_and_the_word_of_its_dust_belongs_to_what_is_over(
+    ledger: PromptLedger, database_url: str
+) -> None:
+    bought, sold = entry("e1"), exit_of("x1", "e1", size=999)
+    small, late = entry("e2", size=1, when=4), entry("e3", size=1, when=3)
+    intend(ledger, bought, sold, small, late)
+    ledger.write([fill_of(bought, "a"), fill_of(sold, "b", when=3), fill_of(small, "s", when=5)])
+    ledger.write([dust_left("s", 2)])
+    assert column(database_url, "id, dust") == [("e1", Decimal("0.02"))]
+    ledger.write([fill_of(late, "l", when=4)])
+    assert column(database_url, "id, dust") == [("e1", Decimal("0.03"))]
+    derived(database_url)
+
+
 def test_increments_that_changed_are_derived_exactly(
     ledger: PromptLedger, database_url: str
 ) -> None:
