@@ -23,10 +23,12 @@ ENDS: Final = {
     "EXPIRED": "expired",
     "FAILED": "failed",
 }
+# An order that its executions make up is filled, whether or not anybody lived to be told so.
 _ORDERS: Final = """
     SELECT i.client_id, i.symbol, i.side, i.price, i.size, i.post_only, i.purpose, i.source,
-           s.order_id, s.state, s.settled
+           s.order_id, CASE WHEN e.filled >= i.size THEN 'filled' ELSE s.state END, s.settled
     FROM order_intents i JOIN order_states s USING (client_id)
+    LEFT JOIN executions e USING (client_id)
 """
 _FILLS: Final = (
     "SELECT trade_id, client_id, symbol, side, price, size, fee, liquidity, at_ns FROM fills"
