@@ -42,8 +42,15 @@ class VictimDisk(RealDisk):
         """Make a file, unless the disk is full."""
         if self.full.is_set():
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        super().make(path, size)
+        RealDisk().make(path, size)  # its zeros are synced before it is closed
         self._passing("segment.made")
+
+    def open(self, path: Path) -> int:
+        """Open; what was kept back for a file that had the same number died with it."""
+        handle = super().open(path)
+        with self._mutex:
+            self._kept.pop(handle, None)
+        return handle
 
     def write(self, handle: int, data: bytes, offset: int) -> None:
         """Write in two halves, so that one can die with a torn record."""
