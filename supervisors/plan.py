@@ -58,7 +58,7 @@ def _filter(settings: Settings, fees: FeeRates | None) -> Iterable[tuple[str, st
     worst = size * (stop + 2 * taker) / 100
     if chosen.min_avg_pnl_pct is None and worst < -chosen.min_avg_pnl:
         yield (
-            "symbol filter",
+            "filter by size",
             f"NOTE: an average below {plain(chosen.min_avg_pnl)} cannot happen with orders of {plain(size)}, "
             f"which a stop leaves with about -{worst:.2f}; only filter.min_avg_pnl_pct (and "
             f"min_total_pnl_pct) judge by size, such as -0.5",

@@ -8,14 +8,14 @@ from typing import Final
 
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from quietmaker.core.differences import ALARMING
+from quietmaker.core.differences import ALARMING, DifferenceKind
 from quietmaker.ledger import sql
 from quietmaker.ledger.database import Row, Session, UrlSource, rows
 from quietmaker.ledger.reports import QUERIES as REPORTS
 
 _QUERIES: Final = sql.load("checks.sql")
 _SHOWN: Final = 100
-_WRONG: Final = frozenset(kind.value for kind in ALARMING)
+_HARMLESS: Final = frozenset(kind.value for kind in DifferenceKind if kind not in ALARMING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Checked:
     @property
     def agrees(self) -> bool:
         """Return whether nothing is wrong now; somebody else's open order is none of it."""
-        return not self.drift and not any(each.kind in _WRONG for each in self.differences)
+        return not self.drift and all(each.kind in _HARMLESS for each in self.differences)
 
 
 def check_books(url: UrlSource) -> Checked:

@@ -68,6 +68,10 @@ class Slotted(TraderActor):
     def on(self, event: TraderEvent) -> Sequence[Command]:
         """Hear of the market through the slot, and of everything else after it."""
         self.said = []
+        if _ends_a_market(event):
+            # It voids the touch that nobody has read. That changes no decision, but which touch is written
+            # on an exit that is sent while there is no market: read here, so that all is equal.
+            self._drain()
         match event:
             case TouchChanged():
                 self.slot.put_touch(event)
@@ -91,6 +95,16 @@ class Slotted(TraderActor):
 
     def _do(self, commands: Sequence[Command]) -> None:
         self.said.extend(commands)
+
+
+def _ends_a_market(event: TraderEvent) -> bool:
+    match event:
+        case DataLost():
+            return True
+        case TouchChanged():
+            return not (event.bid_size and event.ask_size and event.bid < event.ask)
+        case _:
+            return False
 
 
 def twins(params: TraderParams) -> list[Trader]:

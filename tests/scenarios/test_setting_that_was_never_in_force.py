@@ -16,7 +16,7 @@ from tests.actors.test_symbol_filter import losing
 def lines(*overrides: str) -> str:
     settings = load(None, env={}, overrides=overrides)
     told = plan(settings, fees=settings.paper_fees())
-    return " ".join(text for title, text in told if title == "symbol filter")
+    return " ".join(text for title, text in told if title in {"symbol filter", "filter by size"})
 
 
 def test_every_threshold_changes_the_hash_of_the_configuration_and_the_plan() -> None:

@@ -173,7 +173,9 @@ def test_a_difference_to_the_exchange_is_told_with_both_sides_until_it_is_resolv
     run: Command, database_url: str
 ) -> None:
     noted = "INSERT INTO difference_notes (kind, subject, at_ns, ours, theirs, detail, resolution) VALUES"
-    run_sql(database_url, f"{noted} ('position', 'TNSR-USD', 1, '8', '9', 'seen twice', NULL)")
+    run_sql(
+        database_url, f"{noted} ('execution_differs', 'TNSR-USD', 1, '8', '9', 'seen twice', NULL)"
+    )
     run_sql(
         database_url,
         "INSERT INTO tie_outs (at_ns, verdict, fills, orders, balances, differences, detail)"
@@ -186,7 +188,7 @@ def test_a_difference_to_the_exchange_is_told_with_both_sides_until_it_is_resolv
     code, out, _ = run("db", "check")
     assert code == 1
     assert "different (3 executions, 1 orders, 2 balances)" in out
-    run_sql(database_url, f"{noted} ('position', 'TNSR-USD', 2, '8', '9', '', 'agrees')")
+    run_sql(database_url, f"{noted} ('execution_differs', 'TNSR-USD', 2, '8', '9', '', 'agrees')")
     run_sql(
         database_url,
         "INSERT INTO tie_outs (at_ns, verdict, fills, orders, balances, differences, detail)"
