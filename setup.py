@@ -31,7 +31,7 @@ COMPILED: Final = (
     "quietmaker/coinbase/fields.py",
     "quietmaker/coinbase/frames.py",
     "quietmaker/coinbase/times.py",
-    "quietmaker/coinbase/user_frames.py",
+    "quietmaker/coinbase/streams/user_frames.py",
     "quietmaker/coinbase/wire.py",
     "quietmaker/exchange/account.py",
     "quietmaker/exchange/admission.py",

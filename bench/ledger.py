@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from bench import ledger_intents
-from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 
 
 def main() -> None:

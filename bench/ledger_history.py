@@ -15,7 +15,7 @@ import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.ledger import migrate
-from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 
 SECOND = 1_000_000_000
 

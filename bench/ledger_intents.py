@@ -20,8 +20,8 @@ import psycopg2
 from quietmaker.core.orders import Intent, Purpose, TimeInForce
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant, Lots, Side, Ticks
-from quietmaker.ledger.journal_disk import RealDisk
-from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journal.disk import RealDisk
+from quietmaker.ledger.journal.folder import JournalPlace
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
 

@@ -34,12 +34,12 @@ from quietmaker.core.events import DataLost, TouchChanged
 from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
-from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.filter_memory import MemoryFilterBooks
-from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journal.folder import JournalPlace
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ledger.postgres import PostgresLedger
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from quietmaker.ports import Ledger, TieOutBooks
 from quietmaker.settings import load

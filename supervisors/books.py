@@ -9,13 +9,13 @@ from decimal import Decimal
 from quietmaker.core.filter_states import DAY
 from quietmaker.core.product import Product
 from quietmaker.core.units import EXACT, ZERO, Nanos
-from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.filter_books import PostgresFilterBooks
-from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journal.folder import JournalPlace
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.reading.reports import Reports
 from quietmaker.ledger.retention import Keep
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from quietmaker.ports import Clock
 from quietmaker.settings import Settings

@@ -21,8 +21,8 @@ from quietmaker.errors import LedgerError, LedgerTooNew, NotRunning, SafetyRefus
 from quietmaker.ledger import migrate
 from quietmaker.ledger.actions import connected
 from quietmaker.ledger.bring_up import bring_up
-from quietmaker.ledger.embedded import EmbeddedPostgres, url_of
-from quietmaker.ledger.journal_waiting import waiting_records
+from quietmaker.ledger.journal.waiting import waiting_records
+from quietmaker.ledger.server.embedded import EmbeddedPostgres, url_of
 from quietmaker.settings import Settings
 from supervisors.books import EMBEDDED
 from supervisors.commands.options import say

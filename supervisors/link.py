@@ -15,12 +15,12 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from quietmaker.coinbase.auth import ApiKey, Signer
-from quietmaker.coinbase.exchange import CoinbaseExchange
-from quietmaker.coinbase.limits import RateLimits
-from quietmaker.coinbase.market_stream import CoinbaseMarketStream
-from quietmaker.coinbase.origin import Timeouts
-from quietmaker.coinbase.socket_thread import TIMES, SocketTimes
-from quietmaker.coinbase.user_stream import CoinbaseUserStream
+from quietmaker.coinbase.rest.exchange import CoinbaseExchange
+from quietmaker.coinbase.rest.limits import RateLimits
+from quietmaker.coinbase.rest.origin import Timeouts
+from quietmaker.coinbase.streams.market_stream import CoinbaseMarketStream
+from quietmaker.coinbase.streams.socket_thread import TIMES, SocketTimes
+from quietmaker.coinbase.streams.user_stream import CoinbaseUserStream
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.product import Product
 from quietmaker.core.units import seconds

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from quietmaker.core.units import EXACT, Side
-from quietmaker.ledger.reports import ClosedTrip
-from quietmaker.ledger.split import split
-from quietmaker.ledger.stories import FillStory, ImportedStory, NotFound, OrderStory, Story
+from quietmaker.ledger.reading.reports import ClosedTrip
+from quietmaker.ledger.reading.split import split
+from quietmaker.ledger.reading.stories import FillStory, ImportedStory, NotFound, OrderStory, Story
 from supervisors.tables import as_data
 
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from quietmaker.core.orders import ExitReason, Purpose
 from quietmaker.core.units import PPB, ROUNDED, add
-from quietmaker.ledger.reports import ClosedTrip
-from quietmaker.ledger.split import split
-from quietmaker.ledger.stories import (
+from quietmaker.ledger.reading.reports import ClosedTrip
+from quietmaker.ledger.reading.split import split
+from quietmaker.ledger.reading.stories import (
     FillStory,
     ImportedStory,
     NotFound,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from quietmaker.coinbase.watch import ConnectionState, StreamIssue
+from quietmaker.coinbase.streams.watch import ConnectionState, StreamIssue
 from quietmaker.core.units import Instant
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log

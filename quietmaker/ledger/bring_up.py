@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from quietmaker.ledger import migrate
 from quietmaker.ledger.database import Session
-from quietmaker.ledger.derived import derive_pending
+from quietmaker.ledger.derivation.derived import derive_pending
 
 
 def bring_up(url: str, *, tell: Callable[[str], None]) -> str:

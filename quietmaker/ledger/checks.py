@@ -11,7 +11,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from quietmaker.core.differences import ALARMING, DifferenceKind
 from quietmaker.ledger import sql
 from quietmaker.ledger.database import Row, Session, UrlSource, rows
-from quietmaker.ledger.reports import QUERIES as REPORTS
+from quietmaker.ledger.reading.reports import QUERIES as REPORTS
 
 _QUERIES: Final = sql.load("checks.sql")
 _SHOWN: Final = 100

@@ -20,8 +20,8 @@ from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError
 from quietmaker.ledger import sql
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, insert, rows, savepoint
-from quietmaker.ledger.derive import ADVERSE_HORIZON, Key
-from quietmaker.ledger.derived import Told, derive_symbol, split_again
+from quietmaker.ledger.derivation.derive import ADVERSE_HORIZON, Key
+from quietmaker.ledger.derivation.derived import Told, derive_symbol, split_again
 from quietmaker.ledger.rows import (
     INTENT_COLUMNS,
     alert_row,

@@ -20,9 +20,9 @@ from quietmaker.core.units import SECOND, Instant
 from quietmaker.errors import LedgerError, LedgerUnavailable
 from quietmaker.ledger.facts import CONTRADICTION, INTENTS, Entry, Record, convert
 from quietmaker.ledger.flaws import intent_flaw
-from quietmaker.ledger.journal import Journal
-from quietmaker.ledger.journal_folder import JournalPlace, OpenJournal, holds_journal
-from quietmaker.ledger.journal_rows import decode, encode
+from quietmaker.ledger.journal.folder import JournalPlace, OpenJournal, holds_journal
+from quietmaker.ledger.journal.journal import Journal
+from quietmaker.ledger.journal.rows import decode, encode
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.rows import intent_row, product_of
 from quietmaker.ports import Applied, BooksAsOf, LedgerFact, LedgerStanding

@@ -23,7 +23,14 @@ from quietmaker.core.product import Product
 from quietmaker.core.rounds import net_of
 from quietmaker.core.units import Instant, Lots, Nanos, Side
 from quietmaker.errors import LedgerError, LedgerUnavailable, WrongLedgerMode
-from quietmaker.ledger.derive import ADVERSE_HORIZON, Background, Booked, Deriver, Trip, derive
+from quietmaker.ledger.derivation.derive import (
+    ADVERSE_HORIZON,
+    Background,
+    Booked,
+    Deriver,
+    Trip,
+    derive,
+)
 from quietmaker.ledger.flaws import intent_flaw
 from quietmaker.ledger.memory_tie_out import MemoryTieOutBooks, TieOutMemory
 from quietmaker.ledger.standing import Standing, at_recovery, fold

@@ -20,7 +20,7 @@ from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError, WrongLedgerMode
 from quietmaker.ledger import schema, sql
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, Session, UrlSource, rows
-from quietmaker.ledger.derived import derive_pending, read_held
+from quietmaker.ledger.derivation.derived import derive_pending, read_held
 from quietmaker.ledger.facts import (
     QUERIES,
     Entry,

@@ -10,7 +10,7 @@ import click
 from quietmaker.ledger import migrate
 from quietmaker.ledger.actions import Action, record
 from quietmaker.ledger.bring_up import bring_up
-from quietmaker.ledger.embedded import url_of
+from quietmaker.ledger.server.embedded import url_of
 from supervisors.books import EMBEDDED
 from supervisors.clock import SystemClock
 from supervisors.commands.db_accept import accept

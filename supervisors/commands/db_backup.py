@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from quietmaker.ledger.actions import Action, record
-from quietmaker.ledger.archive import Manifest
-from quietmaker.ledger.backup import back_up
+from quietmaker.ledger.archives.archive import Manifest
+from quietmaker.ledger.archives.backup import back_up
+from quietmaker.ledger.archives.restore import RUNS_SKIPPED
+from quietmaker.ledger.archives.restore import restore as restore_books
 from quietmaker.ledger.bring_up import bring_up
-from quietmaker.ledger.restore import RUNS_SKIPPED
-from quietmaker.ledger.restore import restore as restore_books
 from supervisors import build
 from supervisors.clock import SystemClock, utc
 from supervisors.commands.options import (

@@ -14,9 +14,9 @@ import click
 
 from quietmaker.core.units import Instant
 from quietmaker.ledger.actions import Action
-from quietmaker.ledger.import_rows import COLUMNS
-from quietmaker.ledger.import_sources import DATABASES, CsvSource, Source, TableSource
-from quietmaker.ledger.importer import Imported, Request, import_trades
+from quietmaker.ledger.imports.importer import Imported, Request, import_trades
+from quietmaker.ledger.imports.rows import COLUMNS
+from quietmaker.ledger.imports.sources import DATABASES, CsvSource, Source, TableSource
 from supervisors.clock import SystemClock, utc
 from supervisors.commands.options import config_options, load_settings, say, write_table
 from supervisors.commands.spans import moment

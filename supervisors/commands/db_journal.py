@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from quietmaker.ledger.actions import Action, record
-from quietmaker.ledger.journal_drain import Drained, drain
-from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journal.drain import Drained, drain
+from quietmaker.ledger.journal.folder import JournalPlace
 from quietmaker.ledger.postgres import PostgresLedger
 from supervisors.clock import SystemClock
 from supervisors.commands.options import (

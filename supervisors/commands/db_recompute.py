@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from quietmaker.ledger.actions import Action, record
-from quietmaker.ledger.recompute import Recomputed, recompute
+from quietmaker.ledger.derivation.recompute import Recomputed, recompute
 from supervisors.clock import SystemClock
 from supervisors.commands.options import config_options, json_option, load_settings, say, write_json
 from supervisors.desk import check_schema, operator, refuse_connected, stopped

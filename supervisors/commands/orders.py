@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from quietmaker.core.orders import OrderState
-from quietmaker.ledger.reports import OpenOrder, Reports
+from quietmaker.ledger.reading.reports import OpenOrder, Reports
 from supervisors.clock import utc
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.desk import books_open

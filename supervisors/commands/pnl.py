@@ -13,8 +13,8 @@ import click
 
 from quietmaker.core.drawdown import Drawdown, deepest
 from quietmaker.core.units import ROUNDED, add
-from quietmaker.ledger.reports import PnlBy, PnlLine, Reports
-from quietmaker.ledger.split import split
+from quietmaker.ledger.reading.reports import PnlBy, PnlLine, Reports
+from quietmaker.ledger.reading.split import split
 from supervisors.clock import utc
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.commands.spans import span_of, span_options

@@ -16,8 +16,8 @@ import click
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.units import ROUNDED
 from quietmaker.errors import NotRunning
-from quietmaker.ledger.positions import OpenPosition, WorkingExit, open_positions
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.reading.positions import OpenPosition, WorkingExit, open_positions
+from quietmaker.ledger.reading.reports import Reports
 from quietmaker.settings import Settings
 from supervisors.clock import utc
 from supervisors.commands.options import config_options, load_settings, say

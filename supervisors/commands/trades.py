@@ -12,8 +12,8 @@ from typing import Final
 import click
 
 from quietmaker.core.units import EXACT
-from quietmaker.ledger.reports import ClosedTrip, ExecutedFill, Reports, TradeRecord, Wanted
-from quietmaker.ledger.split import split
+from quietmaker.ledger.reading.reports import ClosedTrip, ExecutedFill, Reports, TradeRecord, Wanted
+from quietmaker.ledger.reading.split import split
 from supervisors.clock import utc
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.commands.spans import Span, list_options, span_of

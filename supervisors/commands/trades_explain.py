@@ -9,8 +9,8 @@ from typing import assert_never
 
 import click
 
-from quietmaker.ledger.explain import explain
-from quietmaker.ledger.stories import ImportedFound, Named, NotFound, Story
+from quietmaker.ledger.reading.explain import explain
+from quietmaker.ledger.reading.stories import ImportedFound, Named, NotFound, Story
 from supervisors.commands.options import config_options, json_option, load_settings, say, write_json
 from supervisors.desk import books_open
 from supervisors.home import Home

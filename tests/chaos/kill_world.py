@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from supervisors.exchange_instance import ExchangeInstance
 from supervisors.home import Home
 from tests.kit.operator import Operator

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from quietmaker.coinbase.rest import Endpoint
+from quietmaker.coinbase.rest.rest import Endpoint
 from quietmaker.core.commands import CancelReason, Gate
 from quietmaker.core.orders import Purpose, TimeInForce
 from tests.chaos.ending import ends_well

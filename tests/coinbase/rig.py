@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from quietmaker.coinbase.auth import ApiKey, Signer
-from quietmaker.coinbase.exchange import CoinbaseExchange
-from quietmaker.coinbase.limits import RateLimits
-from quietmaker.coinbase.origin import Timeouts
+from quietmaker.coinbase.rest.exchange import CoinbaseExchange
+from quietmaker.coinbase.rest.limits import RateLimits
+from quietmaker.coinbase.rest.origin import Timeouts
 from quietmaker.core.orders import Intent, Purpose, TimeInForce
 from quietmaker.core.units import SECOND, Instant, Lots, Nanos, Side, Ticks
 from tests.actors.fakes import HandClock

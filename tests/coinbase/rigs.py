@@ -10,11 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from quietmaker.coinbase.backoff import Backoff
-from quietmaker.coinbase.market_stream import CoinbaseMarketStream
-from quietmaker.coinbase.socket_thread import TIMES, SocketTimes
-from quietmaker.coinbase.user_stream import CoinbaseUserStream
-from quietmaker.coinbase.watch import ConnectionState
+from quietmaker.coinbase.streams.backoff import Backoff
+from quietmaker.coinbase.streams.market_stream import CoinbaseMarketStream
+from quietmaker.coinbase.streams.socket_thread import TIMES, SocketTimes
+from quietmaker.coinbase.streams.user_stream import CoinbaseUserStream
+from quietmaker.coinbase.streams.watch import ConnectionState
 from quietmaker.core.market import FeedLost, MarketEvent, StaleReason
 from quietmaker.core.orders import Fill
 from quietmaker.core.product import Product

@@ -7,8 +7,8 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quietmaker.coinbase.backoff import FIRST, LONGEST, Backoff, Pace
-from quietmaker.coinbase.subscriptions import Subscriptions
+from quietmaker.coinbase.streams.backoff import FIRST, LONGEST, Backoff, Pace
+from quietmaker.coinbase.streams.subscriptions import Subscriptions
 from quietmaker.core.units import SECOND, Nanos
 
 

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from quietmaker.coinbase.http import LARGEST, Answer, LostError, Session
-from quietmaker.coinbase.origin import NotSentError, Origin, Timeouts, tls_context
+from quietmaker.coinbase.rest.http import LARGEST, Answer, LostError, Session
+from quietmaker.coinbase.rest.origin import NotSentError, Origin, Timeouts, tls_context
 from quietmaker.core.units import SECOND, Nanos
 from quietmaker.errors import ConfigError
 from quietmaker.ports import Accepted, Rejected
@@ -198,7 +198,7 @@ def test_an_answer_without_end_is_not_kept_in_memory(
     stub: Stub, session: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert LARGEST > 10 << 20
-    monkeypatch.setattr("quietmaker.coinbase.http.LARGEST", 100_000)
+    monkeypatch.setattr("quietmaker.coinbase.rest.http.LARGEST", 100_000)
     body = b"x" * 200_000
     stub.script.extend([Reply(body=body), Raw(data=b"HTTP/1.1 200 OK\r\n\r\n" + body)])
     one = session(stub.url)

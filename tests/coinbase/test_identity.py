@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quietmaker.coinbase.identity import Known, OrderIds
+from quietmaker.coinbase.rest.identity import Known, OrderIds
 from tests.coinbase.rig import intent
 
 

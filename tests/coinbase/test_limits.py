@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quietmaker.coinbase.limits import LONGEST_PAUSE, LimitedError, Limits, Pool, RateLimits
+from quietmaker.coinbase.rest.limits import LONGEST_PAUSE, LimitedError, Limits, Pool, RateLimits
 from quietmaker.core.units import SECOND, Nanos
 from tests.actors.fakes import HandClock
 

@@ -13,9 +13,9 @@ from contextlib import suppress
 
 import pytest
 
-from quietmaker.coinbase.backoff import Backoff
-from quietmaker.coinbase.session import BaseSession
-from quietmaker.coinbase.watch import ConnectionState
+from quietmaker.coinbase.streams.backoff import Backoff
+from quietmaker.coinbase.streams.session import BaseSession
+from quietmaker.coinbase.streams.watch import ConnectionState
 from quietmaker.core.market import BookDelta, BookSnapshot, FeedLost, StaleReason, TradePrint
 from quietmaker.core.units import Side
 from tests.coinbase.peer import BINARY, PING, PONG, WHEN, Line, Peer, frame, l2

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from actors.conflate import MarketSlot
 from actors.feed import Intake
 from quietmaker.coinbase.products import products_from_answer
-from quietmaker.coinbase.user_frames import UserDecoder
-from quietmaker.coinbase.watch import ConnectionState
+from quietmaker.coinbase.streams.user_frames import UserDecoder
+from quietmaker.coinbase.streams.watch import ConnectionState
 from quietmaker.core.book import Book
 from quietmaker.core.events import TouchChanged
 from quietmaker.core.market import BookDelta, BookSnapshot, CandleBar, TouchQuote, TradePrint

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quietmaker.coinbase.exchange import CoinbaseExchange
+from quietmaker.coinbase.rest.exchange import CoinbaseExchange
 from quietmaker.core.units import Instant
 from quietmaker.errors import WireError
 from quietmaker.ports import Accepted, Mismatched, Rejected, Unknown

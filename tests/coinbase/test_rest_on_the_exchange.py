@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from quietmaker.coinbase.exchange import CoinbaseExchange
-from quietmaker.coinbase.origin import Timeouts
+from quietmaker.coinbase.rest.exchange import CoinbaseExchange
+from quietmaker.coinbase.rest.origin import Timeouts
 from quietmaker.core.units import MILLISECOND, SECOND, Instant, Nanos
 from quietmaker.ports import Accepted, Rejected, SubmitOutcome, Unknown
 from supervisors.clock import SystemClock

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from quietmaker.coinbase.failures import Meaning, meaning, reason_of, refusal_of
-from quietmaker.coinbase.http import Answer
-from quietmaker.coinbase.orders import read_cancels, read_submit
 from quietmaker.coinbase.products import products_from_answer
-from quietmaker.coinbase.records import (
+from quietmaker.coinbase.rest.failures import Meaning, meaning, reason_of, refusal_of
+from quietmaker.coinbase.rest.http import Answer
+from quietmaker.coinbase.rest.orders import read_cancels, read_submit
+from quietmaker.coinbase.rest.records import (
     read_balance,
     read_candle,
     read_fees,

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from quietmaker.coinbase.auth import Signer
-from quietmaker.coinbase.exchange import CoinbaseExchange
-from quietmaker.coinbase.market_stream import CHANNELS, CoinbaseMarketStream
-from quietmaker.coinbase.origin import Timeouts
-from quietmaker.coinbase.socket_thread import TIMES
-from quietmaker.coinbase.user_stream import CoinbaseUserStream
-from quietmaker.coinbase.watch import ConnectionState
+from quietmaker.coinbase.rest.exchange import CoinbaseExchange
+from quietmaker.coinbase.rest.origin import Timeouts
+from quietmaker.coinbase.streams.market_stream import CHANNELS, CoinbaseMarketStream
+from quietmaker.coinbase.streams.socket_thread import TIMES
+from quietmaker.coinbase.streams.user_stream import CoinbaseUserStream
+from quietmaker.coinbase.streams.watch import ConnectionState
 from quietmaker.core.market import BookSnapshot, FeedLost, MarketEvent, StaleReason, TradePrint
 from quietmaker.core.orders import Move
 from quietmaker.core.units import MILLISECOND, SECOND, Liquidity, Nanos

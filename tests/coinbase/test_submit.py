@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import pytest
 
-from quietmaker.coinbase.limits import RateLimits
+from quietmaker.coinbase.rest.limits import RateLimits
 from quietmaker.core.orders import Purpose, TimeInForce
 from quietmaker.core.units import SECOND, Instant, Nanos, Side
 from quietmaker.errors import WireError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quietmaker.coinbase.user_fills import (
+from quietmaker.coinbase.streams.user_fills import (
     AT_ONCE,
     FIRST_PAUSE,
     LATE_AFTER,
@@ -12,7 +12,7 @@ from quietmaker.coinbase.user_fills import (
     REMEMBERED,
     FillFinder,
 )
-from quietmaker.coinbase.watch import Tally
+from quietmaker.coinbase.streams.watch import Tally
 from quietmaker.core.units import SECOND, Lots
 from quietmaker.errors import QuietmakerError
 from quietmaker.ports import UserFill

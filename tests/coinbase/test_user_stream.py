@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from quietmaker.coinbase.session import BaseSession
-from quietmaker.coinbase.watch import ConnectionState
+from quietmaker.coinbase.streams.session import BaseSession
+from quietmaker.coinbase.streams.watch import ConnectionState
 from quietmaker.core.orders import Move
 from quietmaker.errors import QuietmakerError
 from quietmaker.ports import UserFill, UserOrder, UserStreamLost, UserStreamReady

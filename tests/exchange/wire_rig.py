@@ -14,11 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from quietmaker.coinbase.auth import ApiKey, Signer
-from quietmaker.coinbase.exchange import CoinbaseExchange
-from quietmaker.coinbase.market_stream import CoinbaseMarketStream
-from quietmaker.coinbase.origin import Timeouts
-from quietmaker.coinbase.socket_thread import TIMES
-from quietmaker.coinbase.user_stream import CoinbaseUserStream
+from quietmaker.coinbase.rest.exchange import CoinbaseExchange
+from quietmaker.coinbase.rest.origin import Timeouts
+from quietmaker.coinbase.streams.market_stream import CoinbaseMarketStream
+from quietmaker.coinbase.streams.socket_thread import TIMES
+from quietmaker.coinbase.streams.user_stream import CoinbaseUserStream
 from quietmaker.core.market import MarketEvent
 from quietmaker.core.units import MILLISECOND, SECOND, Instant, Nanos
 from quietmaker.exchange.latency import INSTANT

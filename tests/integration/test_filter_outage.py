@@ -13,8 +13,8 @@ import pytest
 from quietmaker.core.filter_desk import Windows
 from quietmaker.core.filter_states import HOUR, FilterState
 from quietmaker.core.units import Instant
-from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.filter_books import PostgresFilterBooks
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from quietmaker.ports import FilterTrades
 from tests.actors.test_symbol_filter import SYMBOLS, Rig
 from tests.ledger.filter_makers import Traded, product_of, write_trades

@@ -18,13 +18,13 @@ import psycopg2
 import pytest
 
 from quietmaker.errors import LedgerError, NotRunning
-from quietmaker.ledger.embedded import EmbeddedPostgres, binary, url_of
+from quietmaker.ledger.server.embedded import EmbeddedPostgres, binary, url_of
 
 BOT = """
 import signal, sys
 from pathlib import Path
 import psycopg2
-from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 
 server = EmbeddedPostgres(Path(sys.argv[1]))
 connection = psycopg2.connect(server.start())

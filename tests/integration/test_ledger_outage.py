@@ -13,10 +13,10 @@ import pytest
 from quietmaker.core.orders import OrderState
 from quietmaker.core.units import SECOND, Instant
 from quietmaker.errors import LedgerError, LedgerUnavailable
-from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.reading.reports import Reports
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from quietmaker.ports import LedgerFact, SymbolBooks
 from tests.ledger.makers import PRODUCTS, SYMBOL, at, entry, exit_of, fill_of, moved
 from tests.ledger.prompt import place

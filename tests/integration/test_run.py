@@ -22,8 +22,8 @@ import psutil
 import psycopg2
 import pytest
 
-from quietmaker.ledger.embedded import EmbeddedPostgres
-from quietmaker.ledger.reports import Reports, Wanted
+from quietmaker.ledger.reading.reports import Reports, Wanted
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from supervisors.exchange_instance import FILE, ExchangeInstance
 from supervisors.home import Home
 from tests.kit.paper_exchange import paper_exchange

@@ -13,8 +13,8 @@ import psutil
 import psycopg2
 import pytest
 
-from quietmaker.ledger.embedded import EmbeddedPostgres
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.reading.reports import Reports
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from tests.integration.test_run import Run, rows, start
 
 __all__ = ["start"]  # the fixture

@@ -13,8 +13,8 @@ import pytest
 
 from actors.differences import Differences
 from actors.tie_out import BELIEVED_AFTER, TieOut, TieOutLinks
-from quietmaker.coinbase.exchange import CoinbaseExchange
-from quietmaker.coinbase.origin import Timeouts
+from quietmaker.coinbase.rest.exchange import CoinbaseExchange
+from quietmaker.coinbase.rest.origin import Timeouts
 from quietmaker.core.differences import DifferenceKind, Verdict
 from quietmaker.core.findings import TieOutDone
 from quietmaker.core.orders import Fill, Intent

@@ -13,8 +13,8 @@ from threading import Event, Lock
 from typing import Any, Final
 from unittest.mock import patch
 
-from quietmaker.ledger.journal_disk import RealDisk
-from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journal.disk import RealDisk
+from quietmaker.ledger.journal.folder import JournalPlace
 from supervisors import books
 
 Pass = Callable[[str], None]

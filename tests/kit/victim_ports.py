@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import psycopg2.errors
 
-from quietmaker.coinbase import http
+from quietmaker.coinbase.rest import http
 from quietmaker.core.orders import Fill, Intent
 from quietmaker.ledger import database, postgres
 from quietmaker.ports import (

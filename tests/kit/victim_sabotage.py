@@ -11,9 +11,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from actors import inquiry, reconciler
-from quietmaker.coinbase.submits import Submitter
+from quietmaker.coinbase.rest.submits import Submitter
 from quietmaker.core.orders import Fill, Intent
-from quietmaker.ledger.journal import Journal
+from quietmaker.ledger.journal.journal import Journal
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ports import Rejected, Unknown
 

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from quietmaker.ledger import migrate
-from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from quietmaker.ports import Ledger
 from tests.ledger.makers import PRODUCTS
 from tests.ledger.prompt import PromptLedger, PromptMemory

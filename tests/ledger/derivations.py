@@ -14,8 +14,8 @@ from quietmaker.core.orders import Fill, Intent
 from quietmaker.core.product import Product
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import Nanos
-from quietmaker.ledger.derive import Trip
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.derivation.derive import Trip
+from quietmaker.ledger.reading.reports import Reports
 from quietmaker.ports import FillMarked, Ledger
 from tests.kit.chaos import Chaos
 from tests.ledger.makers import at

@@ -10,9 +10,9 @@ from pathlib import Path
 from uuid import UUID
 
 from quietmaker.core.units import Instant
-from quietmaker.ledger.journal import Journal, Written
-from quietmaker.ledger.journal_disk import RealDisk
-from quietmaker.ledger.journal_folder import JournalPlace, OpenJournal
+from quietmaker.ledger.journal.disk import RealDisk
+from quietmaker.ledger.journal.folder import JournalPlace, OpenJournal
+from quietmaker.ledger.journal.journal import Journal, Written
 
 LEDGER = UUID(int=7)
 SMALL = 1 << 14

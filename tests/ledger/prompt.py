@@ -10,7 +10,7 @@ from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError
-from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journal.folder import JournalPlace
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ledger.postgres import PostgresLedger

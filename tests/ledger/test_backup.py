@@ -18,11 +18,12 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
 from quietmaker.errors import LedgerError, LedgerTooNew, SafetyRefusal, WrongLedgerMode
-from quietmaker.ledger import archive, migrate, tables
-from quietmaker.ledger.archive import Manifest
-from quietmaker.ledger.backup import back_up
-from quietmaker.ledger.reports import PnlBy, Reports
-from quietmaker.ledger.restore import RUNS_SKIPPED, Restored, restore
+from quietmaker.ledger import migrate
+from quietmaker.ledger.archives import archive, tables
+from quietmaker.ledger.archives.archive import Manifest
+from quietmaker.ledger.archives.backup import back_up
+from quietmaker.ledger.archives.restore import RUNS_SKIPPED, Restored, restore
+from quietmaker.ledger.reading.reports import PnlBy, Reports
 from tests.ledger.conftest import run_sql
 from tests.ledger.makers import PRODUCTS, at, entry, exit_of, fill_of, moved
 from tests.ledger.prompt import PromptLedger

@@ -18,7 +18,7 @@ from quietmaker.core.orders import Fill
 from quietmaker.core.params import TraderParams
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import ZERO, Lots, add, minus
-from quietmaker.ledger.derive import Trip
+from quietmaker.ledger.derivation.derive import Trip
 from quietmaker.ports import FillMarked, Ledger, LedgerFact
 from tests.kit.chaos import CHAOS_PRODUCT, Chaos, Step
 from tests.ledger.derivations import Life, begin, derived, life_of, trip_columns

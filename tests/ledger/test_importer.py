@@ -18,11 +18,11 @@ import pytest
 from quietmaker.core.units import Instant
 from quietmaker.errors import SourceError
 from quietmaker.ledger.actions import Action
-from quietmaker.ledger.embedded import binary
-from quietmaker.ledger.import_rows import Distrusted, ImportedOrder, RawRow, read
-from quietmaker.ledger.import_sources import CsvSource, Source, TableSource
-from quietmaker.ledger.importer import Imported, Request, import_trades
-from quietmaker.ledger.reports import PnlBy, Reports
+from quietmaker.ledger.imports.importer import Imported, Request, import_trades
+from quietmaker.ledger.imports.rows import Distrusted, ImportedOrder, RawRow, read
+from quietmaker.ledger.imports.sources import CsvSource, Source, TableSource
+from quietmaker.ledger.reading.reports import PnlBy, Reports
+from quietmaker.ledger.server.embedded import binary
 from tests.ledger.conftest import run_sql
 from tests.ledger.test_backup import query, trade
 from tests.ledger.test_trade_records import LOSERS, TRADES_OF_A_DAY

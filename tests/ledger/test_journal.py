@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quietmaker.errors import LedgerError, LedgerUnavailable
-from quietmaker.ledger.journal_pool import AHEAD
+from quietmaker.ledger.journal.pool import AHEAD
 from tests.ledger.journal_kit import SMALL, Home, everything, payloads
 
 

@@ -13,7 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from quietmaker.errors import LedgerError
-from quietmaker.ledger.journal_format import BLOCK, Description, scan
+from quietmaker.ledger.journal.format import BLOCK, Description, scan
 from tests.ledger.journal_kit import SMALL, Home, everything, payloads
 
 SIZES = st.lists(st.integers(1, 2_500), min_size=2, max_size=25)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from quietmaker.errors import LedgerError, LedgerUnavailable
-from quietmaker.ledger.journal import TAKEN_BACK
-from quietmaker.ledger.journal_pool import AHEAD
+from quietmaker.ledger.journal.journal import TAKEN_BACK
+from quietmaker.ledger.journal.pool import AHEAD
 from tests.ledger.journal_kit import SMALL, Home, broken, everything, full, payloads
 
 RECORD = b"x" * 1_000

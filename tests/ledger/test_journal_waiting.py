@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from quietmaker.core.orders import Move
-from quietmaker.ledger.journal_waiting import waiting_records
+from quietmaker.ledger.journal.waiting import waiting_records
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from tests.ledger.makers import PRODUCTS, at, entry, moved

@@ -20,9 +20,9 @@ from quietmaker.core.units import SECOND, Instant
 from quietmaker.errors import LedgerError, LedgerUnavailable
 from quietmaker.ledger import journaled
 from quietmaker.ledger.facts import Entry, Refusal
-from quietmaker.ledger.journal_drain import drain
-from quietmaker.ledger.journal_folder import JournalPlace
-from quietmaker.ledger.journal_rows import decode, encode
+from quietmaker.ledger.journal.drain import drain
+from quietmaker.ledger.journal.folder import JournalPlace
+from quietmaker.ledger.journal.rows import decode, encode
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from tests.ledger.journal_kit import BadDisk, broken, full
@@ -333,7 +333,7 @@ def test_a_journal_without_a_readable_file_is_put_aside(rig: Rig) -> None:
 WRITER = """
 import sys, threading
 from pathlib import Path
-from quietmaker.ledger.journal_folder import JournalPlace
+from quietmaker.ledger.journal.folder import JournalPlace
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from tests.ledger.makers import PRODUCTS, at, entry, fill_of

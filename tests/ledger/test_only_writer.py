@@ -13,7 +13,7 @@ import pytest
 from quietmaker.errors import LedgerInUse
 from quietmaker.ledger import database
 from quietmaker.ledger.postgres import PostgresLedger
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.reading.reports import Reports
 from tests.ledger.conftest import run_sql
 
 HOLDER = """

@@ -11,9 +11,9 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from quietmaker.core.commands import Gate, HoldChanged
 from quietmaker.core.orders import ExitReason, OrderState
 from quietmaker.core.units import Side
-from quietmaker.ledger import derived
 from quietmaker.ledger import postgres as postgres_module
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.derivation import derived
+from quietmaker.ledger.reading.reports import Reports
 from tests.ledger.makers import PRODUCTS, SYMBOL, at, dust_left, entry, exit_of, fill_of, moved
 from tests.ledger.prompt import FactsRefused, PromptLedger
 

@@ -14,8 +14,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
-from quietmaker.ledger.embedded import binary
-from quietmaker.ledger.reports import PnlBy, Reports, Wanted
+from quietmaker.ledger.reading.reports import PnlBy, Reports, Wanted
+from quietmaker.ledger.server.embedded import binary
 from tests.ledger.makers import EPOCH, SYMBOL, at, entry, exit_of, fill_of, moved
 from tests.ledger.prompt import PromptLedger
 

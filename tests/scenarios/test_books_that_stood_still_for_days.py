@@ -12,9 +12,9 @@ import pytest
 
 from quietmaker.core.units import SECOND
 from quietmaker.errors import LedgerUnavailable
-from quietmaker.ledger.embedded import EmbeddedPostgres
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from tests.actors.fakes import HandClock
 from tests.ledger.derivations import begin, query
 from tests.ledger.makers import PRODUCTS, entry, exit_of, fill_of

@@ -17,7 +17,7 @@ import pytest
 
 from quietmaker.core.orders import ExitReason
 from quietmaker.core.units import add
-from quietmaker.ledger.reports import PnlBy, Reports, Wanted
+from quietmaker.ledger.reading.reports import PnlBy, Reports, Wanted
 from tests.ledger.derivations import begin, derived, query
 from tests.ledger.makers import PRODUCTS, entry, exit_of, fill_of, mark, trip_of
 from tests.ledger.prompt import PromptLedger

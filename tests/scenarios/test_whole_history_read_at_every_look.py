@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from quietmaker.ledger import sql
-from quietmaker.ledger.reports import Reports
+from quietmaker.ledger.reading.reports import Reports
 from tests.ledger.conftest import run_sql
 from tests.ledger.derivations import begin, query, quiet
 from tests.ledger.makers import PRODUCTS, SYMBOL, entry, exit_of, fill_of

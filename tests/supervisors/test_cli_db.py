@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from quietmaker.ledger import migrate
-from quietmaker.ledger.embedded import EmbeddedPostgres
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from supervisors.cli import main
 from supervisors.home import Home
 from tests.supervisors.books import command_on, founding_trade

@@ -14,7 +14,7 @@ import pytest
 
 from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Side
-from quietmaker.ledger.positions import HeldLot, OpenPosition
+from quietmaker.ledger.reading.positions import HeldLot, OpenPosition
 from quietmaker.settings import load
 from tests.ledger.conftest import run_sql
 from tests.ledger.makers import PRODUCTS, at, entry, exit_of, fill_of, moved

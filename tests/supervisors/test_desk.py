@@ -16,7 +16,7 @@ import pytest
 
 from quietmaker.errors import LedgerError, LedgerTooNew, NotRunning, SafetyRefusal
 from quietmaker.ledger import migrate
-from quietmaker.ledger.embedded import EmbeddedPostgres, url_of
+from quietmaker.ledger.server.embedded import EmbeddedPostgres, url_of
 from quietmaker.settings import Settings, load
 from supervisors.cli import main
 from supervisors.desk import books_open, check_schema, stopped

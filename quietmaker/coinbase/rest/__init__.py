@@ -1,0 +1,1 @@
+"""Requests: sent once, answered, classified."""

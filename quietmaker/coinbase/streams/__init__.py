@@ -1,0 +1,1 @@
+"""WebSockets: what the market and our orders tell."""

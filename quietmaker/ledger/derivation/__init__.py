@@ -1,0 +1,1 @@
+"""Lots, allocations and round trips, derived from executions."""

@@ -1,0 +1,1 @@
+"""What the operator reads: lists, stories of one trade, profit and loss."""

@@ -1,0 +1,1 @@
+"""A PostgreSQL of our own: started, watched, and brought to an end."""
