@@ -7,7 +7,7 @@ import errno
 import itertools
 import os
 import threading
-from collections import deque
+from bisect import insort
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -52,7 +52,7 @@ class SegmentPool:
             segment_bytes: how large each is.
         """
         self._folder, self._journal, self._ledger = folder, journal, ledger
-        self._ready = deque(ready)
+        self._ready = sorted(ready, key=lambda each: each.about.number)
         self._numbers = itertools.count(newest + 1)
         self._disk, self._size = disk, segment_bytes
         self._mutex = threading.Lock()
@@ -68,14 +68,22 @@ class SegmentPool:
         Raises:
             OSError: if none is ready, and none can be made.
         """
-        with self._mutex:
-            segment = self._ready.popleft() if self._ready else None
+        while (segment := self._next()) is not None:
+            if segment.about.number > self._latest:
+                break
+            self.drop(
+                segment
+            )  # made while a later one was: out of order, its records would be void
         if segment is None:
             if self.full:  # making is tried again by `prepare`, not with every record
                 raise OSError(errno.ENOSPC, self.full)
             segment = self._make()
         self._latest = segment.about.number
         return segment
+
+    def _next(self) -> Segment | None:
+        with self._mutex:
+            return self._ready.pop(0) if self._ready else None
 
     def prepare(self) -> None:
         """Make segments ahead, or say why that cannot be done."""
@@ -123,7 +131,7 @@ class SegmentPool:
         with self._mutex:
             # One that was made while nobody could wait for it comes too late: segments follow in order.
             if not self._closed and segment.about.number > self._latest:
-                self._ready.append(segment)
+                insort(self._ready, segment, key=lambda each: each.about.number)
                 return
         self.drop(segment)
 
