@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psutil
 import psycopg2
@@ -37,6 +37,14 @@ def kill_server(server: EmbeddedPostgres) -> None:
     psutil.wait_procs([master, *workers], timeout=10)
 
 
+HOLDING: Final = (
+    *("--speed", "4", "--set", "paper.seed=1"),
+    *("--set", "exits.min_profit_pct=5", "--set", "exits.max_lifetime_seconds=12"),
+    *("--set", "exits.stale_patience_seconds=2"),
+)
+"""Positions are held until they are old: what is bought before an outage is sold within it."""
+
+
 def metric(run: Run, name: str) -> float:
     _, page = run.get("/metrics")
     return float(next(line for line in page.splitlines() if line.startswith(name)).split()[1])
@@ -56,7 +64,7 @@ def test_a_database_that_is_killed_under_a_trading_bot_stops_entries_only_and_lo
     start: Any, elsewhere: EmbeddedPostgres
 ) -> None:
     url = elsewhere.start()
-    run = start("--speed", "4", "--set", "paper.seed=1")
+    run = start(*HOLDING)
     run.await_event("process_ready")
     run.await_event("order_filled")
     kill_server(elsewhere)
@@ -99,8 +107,7 @@ def test_a_bot_that_ends_while_its_database_is_away_is_complete_at_the_next_star
     start: Any, elsewhere: EmbeddedPostgres
 ) -> None:
     url = elsewhere.start()
-    chosen = ("--speed", "4", "--set", "paper.seed=1")
-    run = start(*chosen)
+    run = start(*HOLDING)
     run.await_event("order_filled")
     kill_server(elsewhere)
     run.await_event("ledger_unavailable")
@@ -113,7 +120,7 @@ def test_a_bot_that_ends_while_its_database_is_away_is_complete_at_the_next_star
         cursor.execute("SELECT count(*) FROM fills")
         ((before,),) = cursor.fetchall()
     connection.close()
-    run = start(*chosen)
+    run = start(*HOLDING)
     run.await_event("process_ready")
     run.end(signal.SIGTERM)
     ((after,),) = rows(url, "SELECT count(*) FROM fills")

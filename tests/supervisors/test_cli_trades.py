@@ -184,7 +184,7 @@ def test_open_orders_tell_their_age_state_and_purpose(run: Command, database_url
     assert page["running"] is False
     assert (order["client_id"], order["order_id"]) == ("resting", "at-resting")
     assert (order["state"], order["purpose"], order["filled"]) == ("open", "entry", "0")
-    assert 60 <= order["age_seconds"] < 600
+    assert 60 <= order["age_seconds"] < 86_400  # the whole suite may run in between
     _, out, err = run("orders")
     assert " min " in out
     assert "settled with the exchange at the next start" in err
