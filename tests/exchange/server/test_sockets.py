@@ -195,6 +195,6 @@ def test_a_flood_of_messages_lets_others_have_their_turn(served: Served) -> None
     peer.socket.sock.sendall(frame * 1_000)
     while not (told := served.on_loop(lambda: line.told)):
         pass
-    assert told < 200
+    assert told < 1_000, "a turn came before the flood was over"
     while line.told < 2_000:
         peer.socket.recv()
