@@ -12,10 +12,10 @@ from decimal import Decimal
 from typing import Final
 
 from quietmaker.core.differences import Difference, DifferenceKind, Suspects
-from quietmaker.core.evidence import Account, Books, CashKind, Execution, movement_reference, plain
+from quietmaker.core.evidence import Account, Books, CashKind, Execution, movement_reference
 from quietmaker.core.findings import CashMoved
 from quietmaker.core.tie_out import Comparison
-from quietmaker.core.units import SECOND, ZERO, Nanos, minus
+from quietmaker.core.units import SECOND, ZERO, Nanos, minus, plain
 from quietmaker.ports import Clock
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log

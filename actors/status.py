@@ -16,7 +16,7 @@ from typing import Any, Final
 from actors.base import BaseActor, Surroundings
 from actors.board import Board, Results, SideView, SymbolView
 from actors.protocol import StatusMessage
-from quietmaker.core.units import EXACT, SECOND, ZERO, Instant
+from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, plain
 
 PERIOD: Final = SECOND
 Document = dict[str, Any]
@@ -157,7 +157,4 @@ def _sum(amounts: Iterable[Decimal]) -> Decimal:
 
 def _text(amount: Decimal | None) -> str | None:
     """Return exact text without padding zeros."""
-    if amount is None:
-        return None
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return None if amount is None else plain(amount)

@@ -17,6 +17,8 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from quietmaker.core.units import plain
+
 SYMBOLS: Final = tuple(f"WIRE{number:02d}-USD" for number in range(20))
 DEPTH: Final = 1_000
 """Levels of each side in a snapshot."""
@@ -80,8 +82,7 @@ def touch(spread: int) -> tuple[int, int]:
 
 def price_text(ticks: int) -> str:
     """Return a price as the exchange writes it: the tick is a cent."""
-    text = f"{Decimal(ticks) / 100:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return plain(Decimal(ticks) / 100)
 
 
 class Walk:

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from quietmaker.core.fees import FeeRates
-from quietmaker.core.units import ratio
+from quietmaker.core.units import plain, ratio
 from quietmaker.settings import Settings, effective_spread_formula, gate_params, percent_text
-from quietmaker.settings.text import plain
 from quietmaker.settings.trading import SymbolSettings
 
 

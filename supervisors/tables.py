@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from quietmaker.core.units import plain
 from supervisors.commands.options import json_option, write_json
 
 P = ParamSpec("P")
@@ -125,13 +126,6 @@ def as_data(value: Value) -> str | int | bool | None:
     if isinstance(value, Decimal):
         return plain(value)
     return stamp(value) if isinstance(value, datetime) else value
-
-
-def plain(amount: Decimal) -> str:
-    """Return an amount with every digit and no exponent, and without trailing zeros."""
-    text = f"{amount:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in {"-0", ""} else text
 
 
 def stamp(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from quietmaker.core.orders import ExitReason, Purpose
-from quietmaker.core.units import PPB, ROUNDED, add
+from quietmaker.core.units import PPB, ROUNDED, add, plain
 from quietmaker.ledger.reading.reports import ClosedTrip
 from quietmaker.ledger.reading.split import split
 from quietmaker.ledger.reading.stories import (
@@ -21,7 +21,7 @@ from quietmaker.ledger.reading.stories import (
     Story,
 )
 from supervisors.story import captured, markouts
-from supervisors.tables import plain, signed, span, to_second
+from supervisors.tables import signed, span, to_second
 
 _HUNDRED: Final = Decimal(100)
 RULES: Final[Mapping[ExitReason, str]] = MappingProxyType(

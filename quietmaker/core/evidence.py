@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from quietmaker.core.differences import Difference
-from quietmaker.core.units import ZERO, Instant, Liquidity, Name, Side, minus, plus, times
+from quietmaker.core.units import ZERO, Instant, Liquidity, Name, Side, minus, plain, plus, times
 
 
 class CashKind(Name):
@@ -203,9 +203,3 @@ def flows_after(flows: Flows, executions: Iterable[Execution]) -> dict[str, Flow
 def movement_reference(execution: Execution, currency: str) -> str:
     """Return the name of the cash movement that a foreign execution is for one of its currencies."""
     return f"trade {execution.trade_id} {currency}"
-
-
-def plain(amount: Decimal) -> str:
-    """Return an amount without exponent or padding."""
-    text = f"{amount:f}"
-    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text

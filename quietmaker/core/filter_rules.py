@@ -20,7 +20,7 @@ from decimal import Decimal
 from typing import Final
 
 from quietmaker.core.outcomes import ratio_of
-from quietmaker.core.units import ZERO, Name, plus, times
+from quietmaker.core.units import ZERO, Name, plain, plus, times
 
 
 class Rule(Name):
@@ -237,6 +237,5 @@ def amount_text(value: Decimal | None, percent: bool) -> str:
     if value is None:
         return "none"
     number = times(value, Decimal(100)) if percent else value
-    text = f"{number.quantize(Decimal('0.0001')):f}".rstrip("0").rstrip(".")
-    text = "0" if text in {"-0", ""} else text
+    text = plain(number.quantize(Decimal("0.0001")))
     return f"{text} %" if percent else text

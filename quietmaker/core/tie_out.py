@@ -36,9 +36,8 @@ from quietmaker.core.evidence import (
     flows_after,
     flows_before,
     movement_reference,
-    plain,
 )
-from quietmaker.core.units import SECOND, ZERO, Instant, Nanos, minus, plus
+from quietmaker.core.units import SECOND, ZERO, Instant, Nanos, minus, plain, plus
 
 IN_MOTION: Final = Nanos(5 * SECOND)
 UNNAMED: Final = Nanos(60 * SECOND)

@@ -105,6 +105,13 @@ def seconds(value: Decimal | float | int | str) -> Nanos:
     return Nanos(int(Decimal(str(value)) * SECOND))
 
 
+def plain(value: Decimal) -> str:
+    """Return a decimal with every digit, without exponent and without zeros at its end."""
+    text = f"{value:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in {"-0", ""} else text
+
+
 def add(*amounts: Decimal) -> Decimal:
     """Add amounts of money exactly.
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from quietmaker.core.differences import Difference, DifferenceKind
-from quietmaker.core.evidence import Checkpoint, Execution, Flow, Flows, LiveOrder, plain
+from quietmaker.core.evidence import Checkpoint, Execution, Flow, Flows, LiveOrder
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.orders import TERMINAL, OrderState
-from quietmaker.core.units import Instant, Liquidity, Side
+from quietmaker.core.units import Instant, Liquidity, Side, plain
 from quietmaker.ledger.database import Row
 from quietmaker.ledger.rows import text
 

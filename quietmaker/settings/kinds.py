@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from quietmaker.core.units import plain
 from quietmaker.settings.nodes import Node, Place, Scalar, Sequence, did_you_mean
 
 JsonSchema = dict[str, object]
@@ -215,13 +216,6 @@ class Percent(Number):
         """Return a number, or text with the percent sign."""
         signed = {"type": "string", "pattern": r"^[+-]?[0-9.]+\s*%$"}
         return {"anyOf": [super().json_schema(), signed]}
-
-
-def plain(value: Decimal) -> str:
-    """Return a decimal without exponent and without idle zeros."""
-    text = f"{value:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in {"", "-0"} else text
 
 
 def _number_hint(text: str) -> str:

@@ -11,8 +11,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from quietmaker.core.units import plain
 from quietmaker.settings.keys import Path
-from quietmaker.settings.kinds import Flag, Kind, Number, Refused, Whole, plain
+from quietmaker.settings.kinds import Flag, Kind, Number, Refused, Whole
 from quietmaker.settings.nodes import Place, Problem, Scalar, did_you_mean
 
 FEES_FLAG: Final = "PASSIVE_IGNORE_FEES_FOR_SPREAD"

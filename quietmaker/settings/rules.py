@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from quietmaker.core.units import plain
 from quietmaker.settings.keys import Path
-from quietmaker.settings.kinds import plain
 from quietmaker.settings.schema import GlobalSettings
 from quietmaker.settings.trading import ProductSettings, SymbolSettings
 

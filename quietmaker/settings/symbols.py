@@ -8,7 +8,8 @@ from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Final
 
-from quietmaker.settings.kinds import JsonSchema, Kind, Number, Refused, plain
+from quietmaker.core.units import plain
+from quietmaker.settings.kinds import JsonSchema, Kind, Number, Refused
 from quietmaker.settings.nodes import Mapping, Node, Place, Scalar, Sequence
 
 PRODUCT_ID: Final = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{2,10}")

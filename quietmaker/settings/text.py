@@ -5,7 +5,6 @@ from __future__ import annotations
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.params import GateParams
 from quietmaker.core.units import Rate
-from quietmaker.settings.kinds import plain
 
 
 def percent_text(value: Rate | int) -> str:
@@ -47,6 +46,3 @@ def effective_spread_formula(gates: GateParams, fees: FeeRates | None) -> str:
         f"required spread = max({floor}, 2 × maker fee {percent_text(fees.maker)} + {buffer} = {total}, "
         f"2 ticks / mid)"
     )
-
-
-__all__ = ["effective_spread_formula", "percent_text", "plain"]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from quietmaker.core.units import Instant
+from quietmaker.core.units import Instant, plain
 from quietmaker.ledger.actions import Action
 from quietmaker.ledger.imports.importer import Imported, Request, import_trades
 from quietmaker.ledger.imports.rows import COLUMNS
@@ -29,7 +29,6 @@ from supervisors.tables import (
     form_of,
     form_options,
     number,
-    plain,
     stamp,
     write_list,
 )

@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from quietmaker.core.fees import FeeRates
-from quietmaker.core.units import ROUNDED
+from quietmaker.core.units import ROUNDED, plain
 from quietmaker.errors import NotRunning
 from quietmaker.ledger.reading.positions import OpenPosition, WorkingExit, open_positions
 from quietmaker.ledger.reading.reports import Reports
@@ -32,7 +32,6 @@ from supervisors.tables import (
     form_of,
     form_options,
     number,
-    plain,
     signed,
     span,
     write_list,

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -28,7 +27,7 @@ from quietmaker.coinbase.times import TimeError, instant, stamp
 from quietmaker.core.grid import NumberError, number
 from quietmaker.core.orders import Intent, Purpose, TimeInForce
 from quietmaker.core.product import Product
-from quietmaker.core.units import MILLISECOND
+from quietmaker.core.units import MILLISECOND, plain
 from quietmaker.errors import WireError
 from quietmaker.ports import Accepted, Mismatched, Rejected, Unknown
 
@@ -49,12 +48,6 @@ _RESTING: Final = frozenset({TimeInForce.GTC, TimeInForce.GTD})
 
 class UnsendableError(Exception):
     """An intent that must not or cannot be put into a request."""
-
-
-def plain(value: Decimal) -> str:
-    """Return a decimal without exponent and without zeros at its end."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def configuration(intent: Intent, product: Product) -> Configuration:

@@ -16,7 +16,7 @@ import orjson
 from aiohttp import web
 
 from quietmaker.core.grid import NumberError, number
-from quietmaker.core.units import add
+from quietmaker.core.units import add, plain
 from quietmaker.exchange.server.admin_market import MarketError, parse_market
 from quietmaker.exchange.server.catalogue import FLAGS
 from quietmaker.exchange.server.channels_user import order_state
@@ -24,7 +24,7 @@ from quietmaker.exchange.server.connection import Ending
 from quietmaker.exchange.server.desk import Desk
 from quietmaker.exchange.server.faults import FaultError, Faults, parse_rule
 from quietmaker.exchange.server.faults_points import POINTS
-from quietmaker.exchange.server.frames import plain, rfc3339
+from quietmaker.exchange.server.frames import rfc3339
 from quietmaker.exchange.server.house import House
 from quietmaker.exchange.server.hub import Hub
 from quietmaker.exchange.server.monitor import Tally

@@ -19,8 +19,8 @@ from typing import Any, Final, Protocol
 import orjson
 
 from quietmaker.core.product import Product
+from quietmaker.core.units import plain
 from quietmaker.errors import QuietmakerError, SourceError
-from quietmaker.exchange.server.frames import plain
 
 FUNDED: Final = frozenset({"USD", "EUR", "GBP", "SGD", "INR", "CAD", "AUD", "JPY", "CHF", "BRL"})
 """Quote currencies that are money of a state: their accounts are of another type."""

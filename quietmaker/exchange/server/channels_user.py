@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from quietmaker.core.orders import TimeInForce
-from quietmaker.exchange.server.frames import UNSET_TIME, plain, rfc3339
+from quietmaker.core.units import plain
+from quietmaker.exchange.server.frames import UNSET_TIME, rfc3339
 from quietmaker.exchange.server.records import Kind, OrderRecord, OrderStatus
 
 TIMES_IN_FORCE: Final[Mapping[TimeInForce, str]] = {

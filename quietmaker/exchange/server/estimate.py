@@ -10,8 +10,7 @@ from typing import Any, Final
 from quietmaker.core.fees import FeeRates, fee_on
 from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
-from quietmaker.core.units import EXACT, ROUNDED, ZERO, Liquidity
-from quietmaker.exchange.server.frames import plain
+from quietmaker.core.units import EXACT, ROUNDED, ZERO, Liquidity, plain
 from quietmaker.exchange.server.office import Office
 from quietmaker.exchange.server.rest_market import touch
 from quietmaker.exchange.venue import Venue

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import orjson
 
-from quietmaker.core.units import MILLISECOND, Nanos
+from quietmaker.core.units import MILLISECOND, Nanos, plain
 from quietmaker.exchange.server.connection_outgoing import (
     Abort,
     Close,
@@ -25,7 +25,7 @@ from quietmaker.exchange.server.connection_outgoing import (
 from quietmaker.exchange.server.connection_requests import Endpoint
 from quietmaker.exchange.server.faults import Faults, Rule
 from quietmaker.exchange.server.faults_json import changed, truncated
-from quietmaker.exchange.server.frames import ChannelEvent, error_frame, plain
+from quietmaker.exchange.server.frames import ChannelEvent, error_frame
 
 _MEGABYTE: Final = 1024 * 1024
 _GARBAGE: Final[Mapping[str, Outgoing]] = {

@@ -78,14 +78,6 @@ def heartbeat_time(at: Instant, running: int) -> str:
     return f"{day} {clock}{_fraction(nanos)} +0000 UTC m=+{whole}.{part:09d}"
 
 
-def plain(value: Decimal) -> str:
-    """Return a decimal without exponent and trailing zeros."""
-    text = f"{value:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
-
-
 class NumberText:
     """The text of multiples of one increment, exactly and without `Decimal`: books are long."""
 

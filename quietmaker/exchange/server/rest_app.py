@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from quietmaker.core.units import ROUNDED, SECOND
+from quietmaker.core.units import ROUNDED, SECOND, plain
 from quietmaker.exchange.server.catalogue import FUNDED
-from quietmaker.exchange.server.frames import plain, rfc3339
+from quietmaker.exchange.server.frames import rfc3339
 from quietmaker.exchange.server.house import named
 from quietmaker.exchange.server.keys import Key
 from quietmaker.exchange.server.office import Office

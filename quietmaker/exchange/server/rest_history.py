@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar
 
 from aiohttp import web
 
-from quietmaker.core.units import EXACT
+from quietmaker.core.units import EXACT, plain
 from quietmaker.exchange.server.channels_user import TIMES_IN_FORCE
-from quietmaker.exchange.server.frames import plain, rfc3339
+from quietmaker.exchange.server.frames import rfc3339
 from quietmaker.exchange.server.keys import Key
 from quietmaker.exchange.server.office import Office
 from quietmaker.exchange.server.records import (

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from quietmaker.core.grid import NumberError, number
 from quietmaker.core.product import Product
-from quietmaker.core.units import ROUNDED, SECOND, Instant, Lots, Nanos, Ticks
+from quietmaker.core.units import ROUNDED, SECOND, Instant, Lots, Nanos, Ticks, plain
 from quietmaker.exchange.candles import KEPT
-from quietmaker.exchange.server.frames import NumberText, plain, rfc3339
+from quietmaker.exchange.server.frames import NumberText, rfc3339
 from quietmaker.exchange.server.office import Office
 from quietmaker.exchange.server.rest_wire import (
     Refused,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from quietmaker.core.units import Side
+from quietmaker.core.units import Side, plain
 from quietmaker.exchange.server.connection_requests import Endpoint
-from quietmaker.exchange.server.frames import NumberText, heartbeat_time, plain, rfc3339
+from quietmaker.exchange.server.frames import NumberText, heartbeat_time, rfc3339
 from tests.exchange.server.hubs import GOOD, USER_ID, Rig
 from tests.exchange.server.samples import sample, shape
 from tests.exchange.support import SYMBOL
