@@ -9,7 +9,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from quietmaker.errors import LedgerError
 from quietmaker.ledger import sql
 from quietmaker.ledger.actions import Action, insert
-from quietmaker.ledger.database import Session, rows
+from quietmaker.ledger.database import once, rows
 from quietmaker.ledger.rows import text
 
 _QUERIES: Final = sql.load("tie_out.sql")
@@ -47,8 +47,4 @@ def accept(url: str, *, kind: str, subject: str, action: Action) -> None:
             raise LedgerError(f"no difference {kind} {subject} is open; open are: {listed}")
         insert(cursor, action)
 
-    session = Session(lambda: url)
-    try:
-        session.run(work)
-    finally:
-        session.close()
+    once(lambda: url, work)

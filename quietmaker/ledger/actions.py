@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError
 from quietmaker.ledger import sql
-from quietmaker.ledger.database import CONSTRAINT_ERRORS, Session, rows
+from quietmaker.ledger.database import CONSTRAINT_ERRORS, once, rows
 from quietmaker.ledger.rows import text
 
 _QUERIES: Final = sql.load("actions.sql")
@@ -42,13 +42,10 @@ def record(url: str, action: Action) -> None:
     Raises:
         LedgerUnavailable, LedgerError: if it cannot be stored.
     """
-    session = Session(lambda: url)
     try:
-        session.run(lambda cursor: insert(cursor, action))
+        once(lambda: url, lambda cursor: insert(cursor, action))
     except CONSTRAINT_ERRORS as error:
         raise LedgerError(f"the books refuse the action: {error}".strip()) from error
-    finally:
-        session.close()
 
 
 def insert(cursor: Cursor, action: Action) -> None:
@@ -69,9 +66,7 @@ def connected(url: str) -> int:
     Raises:
         LedgerUnavailable: if it cannot be reached.
     """
-    session = Session(lambda: url, snapshot=True)
-    try:
-        ((count,),) = session.run(lambda cursor: rows(cursor, _QUERIES["connected"]))
-    finally:
-        session.close()
+    ((count,),) = once(
+        lambda: url, lambda cursor: rows(cursor, _QUERIES["connected"]), snapshot=True
+    )
     return int(count)

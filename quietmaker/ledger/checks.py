@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.core.differences import ALARMING, DifferenceKind
 from quietmaker.ledger import sql
-from quietmaker.ledger.database import Row, Session, UrlSource, rows
+from quietmaker.ledger.database import Row, UrlSource, once, rows
 from quietmaker.ledger.reading.reports import QUERIES as REPORTS
 
 _QUERIES: Final = sql.load("checks.sql")
@@ -74,11 +74,7 @@ def check_books(url: UrlSource) -> Checked:
     Raises:
         LedgerUnavailable: if the database cannot be reached.
     """
-    session = Session(url, snapshot=True)
-    try:
-        return session.run(_check)
-    finally:
-        session.close()
+    return once(url, _check, snapshot=True)
 
 
 def _check(cursor: Cursor) -> Checked:

@@ -8,7 +8,7 @@ from typing import Final
 
 from quietmaker.core.units import Instant
 from quietmaker.ledger import sql
-from quietmaker.ledger.database import Session, UrlSource
+from quietmaker.ledger.database import UrlSource, once
 from quietmaker.ledger.rows import text
 
 _QUERIES: Final = sql.load("configs.sql")
@@ -31,8 +31,4 @@ def remember(url: UrlSource, *, config_sha: str, at: Instant, chosen: Mapping[st
         "at": at,
         "settings": json.dumps({key: text(value) for key, value in chosen.items()}),
     }
-    session = Session(url)
-    try:
-        session.run(lambda cursor: cursor.execute(_QUERIES["remember"], values))
-    finally:
-        session.close()
+    once(url, lambda cursor: cursor.execute(_QUERIES["remember"], values))

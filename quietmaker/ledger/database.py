@@ -183,6 +183,21 @@ def _claim(cursor: Cursor) -> None:
         ) from error
 
 
+def once(url: UrlSource, work: Callable[[Cursor], T], *, snapshot: bool = False) -> T:
+    """Run `work` in one transaction on a connection of its own.
+
+    Args:
+        url: where the database is.
+        work: what to do.
+        snapshot: whether it reads one consistent state and writes nothing.
+
+    Raises:
+        LedgerUnavailable, LedgerError, psycopg2.IntegrityError, psycopg2.DataError: as `Session.run`.
+    """
+    with contextlib.closing(Session(url, snapshot=snapshot)) as session:
+        return session.run(work)
+
+
 class _ConnectionLost(Exception):  # noqa: N818 - never leaves this module
     pass
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -57,12 +58,8 @@ def orders(config_file: Path, overrides: tuple[str, ...], as_json: bool, as_csv:
     form = form_of(as_json=as_json, as_csv=as_csv)
     home = Home.from_env(os.environ)
     settings = load_settings(config_file, overrides)
-    with books_open(settings, home) as url:
-        reports = Reports(lambda: url)
-        try:
-            mode, found = reports.mode(), reports.open_orders(limit=_LIMIT + 1)
-        finally:
-            reports.close()
+    with books_open(settings, home) as url, closing(Reports(lambda: url)) as reports:
+        mode, found = reports.mode(), reports.open_orders(limit=_LIMIT + 1)
     running = home.tenant() is Tenant.INSTANCE
     now = utc()
     write_list(

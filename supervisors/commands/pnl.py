@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -70,18 +71,13 @@ def pnl(
     form = form_of(as_json=as_json, as_csv=as_csv)
     chosen = span_of(since=since, until=until, days=days, now=utc())
     settings = load_settings(config_file, overrides)
-    with books_open(settings, Home.from_env(os.environ)) as url:
-        reports = Reports(lambda: url)
-        try:
-            mode = reports.mode()
-            lines = reports.pnl(
-                PnlBy(by), since=chosen.since_ns, until=chosen.until_ns, limit=_LIMIT + 1
-            )
-            capital = reports.capital(since=chosen.since_ns)
-        finally:
-            reports.close()
-    more, lines = len(lines) > _LIMIT, lines[:_LIMIT]
-    falls = drawdowns(lines, capital) if PnlBy(by) is PnlBy.DAY and not more else {}
+    home, by_what = Home.from_env(os.environ), PnlBy(by)
+    with books_open(settings, home) as url, closing(Reports(lambda: url)) as reports:
+        mode = reports.mode()
+        lines = reports.pnl(by_what, since=chosen.since_ns, until=chosen.until_ns, limit=_LIMIT + 1)
+        more, lines = len(lines) > _LIMIT, lines[:_LIMIT]
+        by_day = by_what is PnlBy.DAY and not more
+        falls = drawdowns(lines, reports.capital(since=chosen.since_ns)) if by_day else {}
     write_list(
         form,
         [_record(line) for line in lines],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -67,12 +67,8 @@ def positions(config_file: Path, overrides: tuple[str, ...], as_json: bool, as_c
     form = form_of(as_json=as_json, as_csv=as_csv)
     home = Home.from_env(os.environ)
     settings = load_settings(config_file, overrides)
-    with books_open(settings, home) as url:
-        reports = Reports(lambda: url)
-        try:
-            mode = reports.mode()
-        finally:
-            reports.close()
+    with books_open(settings, home) as url, closing(Reports(lambda: url)) as reports:
+        mode = reports.mode()
         held = open_positions(lambda: url)
     known = _known(settings, home, mode)
     write_list(

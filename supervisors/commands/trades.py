@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -97,13 +98,10 @@ def list_trades(
         limit=limit + 1,
     )
     settings = load_settings(config_file, overrides)
-    with books_open(settings, Home.from_env(os.environ)) as url:
-        reports = Reports(lambda: url)
-        try:
-            mode = reports.mode()
-            view, records = _ask(reports, wanted, by_fill=by_fill, by_order=by_order)
-        finally:
-            reports.close()
+    home = Home.from_env(os.environ)
+    with books_open(settings, home) as url, closing(Reports(lambda: url)) as reports:
+        mode = reports.mode()
+        view, records = _ask(reports, wanted, by_fill=by_fill, by_order=by_order)
     _write(form, view, records, limit=limit, chosen=chosen, mode=mode)
 
 

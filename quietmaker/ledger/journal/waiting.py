@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from quietmaker.ledger import sql
-from quietmaker.ledger.database import Session, rows
+from quietmaker.ledger.database import once, rows
 from quietmaker.ledger.journal.disk import RealDisk
 from quietmaker.ledger.journal.folder import holds_journal
 from quietmaker.ledger.journal.segment import read_folder
@@ -27,9 +27,9 @@ def waiting_records(folder: Path, url: str) -> int:
     for segment in content.segments:
         os.close(segment.handle)
     journal = str(content.segments[0].about.journal)
-    session = Session(lambda: url, snapshot=True)
-    try:
-        found = session.run(lambda cursor: rows(cursor, _QUERIES["applied"], journal=journal))
-    finally:
-        session.close()
+    found = once(
+        lambda: url,
+        lambda cursor: rows(cursor, _QUERIES["applied"], journal=journal),
+        snapshot=True,
+    )
     return max(content.last - (int(found[0][0]) if found else 0), 0)

@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from quietmaker.core.orders import OrderState, Purpose, TimeInForce
 from quietmaker.core.units import SECOND, Instant, Liquidity, Side
 from quietmaker.ledger import sql
-from quietmaker.ledger.database import Row, Session, UrlSource, rows
+from quietmaker.ledger.database import Row, UrlSource, once, rows
 from quietmaker.ledger.reading.reports import ClosedTrip, closed_trip
 from quietmaker.ledger.reading.stories import (
     AlertStory,
@@ -44,11 +44,7 @@ def explain(url: UrlSource, id_: str) -> Story | ImportedFound | NotFound:
     Raises:
         LedgerUnavailable: if the database cannot be reached.
     """
-    session = Session(url, snapshot=True)
-    try:
-        return session.run(lambda cursor: _explain(cursor, id_))
-    finally:
-        session.close()
+    return once(url, lambda cursor: _explain(cursor, id_), snapshot=True)
 
 
 def _explain(cursor: Cursor, id_: str) -> Story | ImportedFound | NotFound:

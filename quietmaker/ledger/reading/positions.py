@@ -15,7 +15,7 @@ from quietmaker.core.fees import FeeRates
 from quietmaker.core.orders import ExitReason, OrderState
 from quietmaker.core.units import PPB, ROUNDED, Side, add, minus, plus, times
 from quietmaker.ledger import sql
-from quietmaker.ledger.database import Row, Session, UrlSource, rows
+from quietmaker.ledger.database import Row, UrlSource, once, rows
 
 _QUERIES: Final = sql.load("positions.sql")
 _LOTS_READ: Final = 10_000
@@ -101,11 +101,7 @@ def open_positions(url: UrlSource) -> list[OpenPosition]:
     Raises:
         LedgerUnavailable: if the database cannot be reached.
     """
-    session = Session(url, snapshot=True)
-    try:
-        return session.run(_read)
-    finally:
-        session.close()
+    return once(url, _read, snapshot=True)
 
 
 def _read(cursor: Cursor) -> list[OpenPosition]:
