@@ -1,0 +1,132 @@
+"""The objects that outlive the actors and that several of them hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from actors.address import Address, DeadLetters
+from actors.board import Board
+from actors.budget import ChurnBudget
+from actors.conflate import MarketSlot
+from actors.differences import Differences
+from actors.facts import FactLog
+from actors.news import Newsroom
+from actors.protocol import FactsQueued, MarketMoved
+from actors.status import StatusPage
+from actors.switch import KillSwitch
+from actors.tie_out import TieOut, TieOutLinks
+from actors.window import OrderWindow
+from quietmaker.core.events import LedgerChanged
+from quietmaker.core.product import Product
+from quietmaker.settings import Settings
+from quietmaker.telemetry.events import Event
+from quietmaker.telemetry.logs import Log
+from supervisors import tree
+from supervisors.closing import OURS
+from supervisors.composition.outside import Outside
+from supervisors.filtering import Filtering
+
+FIXED: Final = (
+    tree.LEDGER,
+    tree.CLOCK,
+    tree.GATEWAY,
+    tree.USER_FEED,
+    tree.RECONCILER,
+    tree.FEED,
+    tree.TIE_OUT,
+    tree.FILTER,
+    tree.SHADOW,
+    tree.STATUS,
+)
+"""The actors there is one of."""
+
+
+class Shared:
+    """Made once, before the first actor.
+
+    Attributes:
+        to: addresses of the actors there is one of, by name.
+        traders: addresses of the traders, by symbol.
+        budget: outlives the gateway: a restart must not double what may be sent in a minute.
+        id_prefix: begins every client id of this run.
+    """
+
+    def __init__(
+        self, settings: Settings, outside: Outside, products: Mapping[str, Product]
+    ) -> None:
+        """Make them."""
+        self.settings = settings
+        self.outside = outside
+        self.products = products
+        self.dead = _dead_letters(outside)
+        self.traders = {s: Address[Any](tree.trader(s), self.dead) for s in products}
+        self.to: dict[str, Address[Any]] = {n: Address[Any](n, self.dead) for n in FIXED}
+        self.window = OrderWindow(self.to[tree.GATEWAY])
+        self.facts = FactLog(outside.ledger, self.to_writer)
+        self.board, self.page, self.kill = Board(), StatusPage(), KillSwitch()
+        self.slots = {symbol: self._slot(symbol) for symbol in products}
+        self.filtering = Filtering(
+            settings,
+            outside.filter_books,
+            outside.exchange,
+            products=products,
+            traders=self.traders,
+            slots=self.slots,
+            metrics=outside.metrics,
+            now=outside.clock.now,
+        )
+        self.news = Newsroom(self.facts, self.traders, outside.clock)
+        self.id_prefix = f"{OURS}{outside.run}"
+        self.budget = ChurnBudget(
+            settings.exchange.requests.entries_per_minute, monotonic=outside.clock.monotonic
+        )
+        self.differences = Differences(
+            put=self.facts.put, metrics=outside.metrics.truth, clock=outside.clock
+        )
+        self.tie_out = self._tie_out()
+
+    def to_writer(self) -> None:
+        """Tell the ledger writer that facts wait."""
+        self.to[tree.LEDGER].tell(FactsQueued())
+
+    def tell_traders(self, news: LedgerChanged) -> None:
+        """Tell every trader that is there."""
+        for address in self.traders.values():
+            if address.bound:
+                address.tell(news)
+
+    def if_there(self, name: str) -> Callable[[Any], bool]:
+        """Return a way to an actor that may be away just now; no dead letter is made of it."""
+        address = self.to[name]
+        return lambda message: address.bound and address.tell(message)
+
+    def _slot(self, symbol: str) -> MarketSlot:
+        address = self.traders[symbol]
+        return MarketSlot(lambda: address.bound and address.tell(MarketMoved()))
+
+    def _tie_out(self) -> TieOut:
+        outside = self.outside
+        links = TieOutLinks(
+            exchange=outside.exchange,
+            books=outside.tie_out_books,
+            products=self.products,
+            differences=self.differences,
+            put=self.facts.put,
+            backlog=lambda: outside.ledger.standing().backlog,
+            metrics=outside.metrics.truth,
+            clock=outside.clock,
+            mark=OURS,
+            born=outside.born,
+        )
+        return TieOut(links)
+
+
+def _dead_letters(outside: Outside) -> DeadLetters:
+    log = Log("supervisor")
+
+    def letter(address: str, message: object) -> None:
+        outside.metrics.dead_letter()
+        log.debug(Event.DEAD_LETTER, f"{type(message).__name__} for {address}", actor=address)
+
+    return DeadLetters(letter)

@@ -1,0 +1,141 @@
+"""The actors that all symbols rest on: ledger writer, clock, gateway, user feed, reconciler, market feed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+import pykka
+
+from actors.account import Accounts
+from actors.address import Address
+from actors.base import Surroundings
+from actors.clock import ClockActor, ClockLinks
+from actors.feed import FeedLinks, MarketFeed
+from actors.gateway import GatewayLinks, OrderGateway
+from actors.lanes import Lanes
+from actors.ledger_writer import LedgerWriter, WriterLinks
+from actors.reconciler import Reconciler, ReconcilerLinks
+from actors.user_feed import UserFeed, UserFeedLinks
+from quietmaker.core.events import Tick
+from quietmaker.core.units import seconds
+from supervisors import tree
+from supervisors.closing import OURS
+from supervisors.composition.shared import Shared
+
+LANES: Final = 4
+"""Requests to the exchange under way at once; those of one symbol keep their order."""
+BEHIND: Final = 4
+"""An inbox with so many messages gets no tick: it would only be old when it is read."""
+
+
+def ledger(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
+    """Start the ledger writer."""
+    links = WriterLinks(
+        ledger=shared.outside.ledger,
+        facts=shared.facts,
+        reconciler=shared.to[tree.RECONCILER],
+        traders=shared.tell_traders,
+        again=shared.to_writer,
+        clock=shared.outside.clock,
+        metrics=shared.outside.metrics,
+    )
+    return LedgerWriter.start(around, links)
+
+
+def clock(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
+    """Start the clock."""
+    links = ClockLinks(
+        clock=shared.outside.clock,
+        exchange=shared.outside.exchange,
+        ticks=[partial(_tick, to) for to in (*shared.to.values(), *shared.traders.values())],
+        feed=shared.to[tree.FEED],
+        board=shared.board,
+        skew_limit=seconds(shared.settings.exchange.max_clock_skew_seconds),
+        metrics=shared.outside.metrics,
+    )
+    return ClockActor.start(around, links)
+
+
+def gateway(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
+    """Start the order gateway."""
+    outside = shared.outside
+    links = GatewayLinks(
+        exchange=outside.exchange,
+        ledger=outside.ledger,
+        reconciler=shared.to[tree.RECONCILER],
+        facts=shared.facts,
+        news=shared.news,
+        kill=shared.kill,
+        runner=Lanes(LANES, name="lane"),
+        products=shared.products,
+        metrics=outside.metrics,
+        clock=outside.clock,
+        budget=shared.budget,
+        window=shared.window,
+    )
+    return OrderGateway.start(around, links)
+
+
+def user_feed(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
+    """Start the user feed."""
+    links = UserFeedLinks(
+        ours=OURS,
+        stream=shared.outside.user_stream,
+        news=shared.news,
+        products=shared.products,
+        feed=shared.if_there(tree.FEED),
+        reconciler=shared.if_there(tree.RECONCILER),
+        metrics=shared.outside.metrics,
+    )
+    return UserFeed.start(around, links)
+
+
+def reconciler(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
+    """Start the reconciler."""
+    outside = shared.outside
+    links = ReconcilerLinks(
+        exchange=outside.exchange,
+        ledger=shared.to[tree.LEDGER],
+        gateway=shared.to[tree.GATEWAY],
+        traders=shared.traders,
+        products=shared.products,
+        facts=shared.facts,
+        news=shared.news,
+        accounts=_accounts(shared),
+        differences=shared.differences,
+        metrics=outside.metrics.truth,
+        mark=OURS,
+        id_prefix=shared.id_prefix,
+        eligibility=shared.filtering.eligibility.event,
+        clock=outside.clock,
+    )
+    return Reconciler.start(around, links)
+
+
+def feed(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
+    """Start the market feed."""
+    links = FeedLinks(
+        stream=shared.outside.market_stream,
+        slots=shared.slots,
+        metrics=shared.outside.metrics,
+        clock=shared.outside.clock,
+    )
+    return MarketFeed.start(around, links)
+
+
+def _accounts(shared: Shared) -> Accounts:
+    chosen = shared.settings.exchange
+    return Accounts(
+        shared.outside.exchange,
+        shared.products,
+        shared.board,
+        refresh=seconds(chosen.refresh_seconds),
+        products_refresh=seconds(chosen.products_refresh_seconds),
+        metrics=shared.outside.metrics,
+    )
+
+
+def _tick(address: Address[Any], tick: Tick) -> None:
+    if address.bound and address.depth < BEHIND:
+        address.tell(tick)
