@@ -35,7 +35,11 @@ MOVE_TO: Final[Mapping[OrderState, Move]] = {
 
 
 class Newsroom:
-    """The one way from the exchange's word on an order to the ledger and its trader. Thread-safe."""
+    """The one way from the exchange's word on an order to the ledger and its trader. Thread-safe.
+
+    Attributes:
+        began: executions of a later time can only have come to the books through here.
+    """
 
     def __init__(
         self, facts: FactLog, traders: Mapping[str, Tellable[TraderMessage]], clock: Clock
@@ -44,6 +48,7 @@ class Newsroom:
         self._facts = facts
         self._traders = traders
         self._clock = clock
+        self.began = clock.now()
         self._mutex = threading.Lock()
         self._trades: dict[str, None] = {}
 

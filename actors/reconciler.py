@@ -8,14 +8,15 @@ read them again, and tell the trader `Recover`. Nothing is quoted before.
 * An open order that the books do not know is somebody else's and left alone. One of ours that they hold for
   ended is cancelled (`strays`). What does not agree is noted with both sides before it is mended.
 
-After the user stream became ready, and every minute, what it may have missed is asked for.
+After the user stream became ready, and every minute, what it may have missed is asked for; while the books
+cannot be read, at the exchange alone (`without_books`).
 Fees, funds and products are polled; what cannot be had three times in a row is told as unknown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, assert_never
 
 from actors import comparing
@@ -25,6 +26,7 @@ from actors.base import BaseActor, Surroundings
 from actors.differences import Differences
 from actors.facts import FactLog
 from actors.news import Newsroom
+from actors.passes import Pass
 from actors.protocol import (
     BooksRead,
     GatewayMessage,
@@ -38,7 +40,8 @@ from actors.protocol import (
     TraderMessage,
 )
 from actors.strays import Strays
-from quietmaker.core.differences import ALARMING, Difference, DifferenceKind
+from actors.without_books import WithoutBooks
+from quietmaker.core.differences import ALARMING, DifferenceKind
 from quietmaker.core.events import CandlesLoaded, EligibilityChanged, Recovered, Tick
 from quietmaker.core.orders import TERMINAL, Fill, Move, OrderState, Working
 from quietmaker.core.product import Product
@@ -86,31 +89,6 @@ class ReconcilerLinks:
     clock: Clock
 
 
-@dataclass(slots=True)
-class _Pass:
-    """One round of reading and comparing.
-
-    Attributes:
-        symbols: with the life of the trader that asked.
-        since: when it was last asked for books; an answer that does not come is asked for again.
-        compared: whether the exchange was asked; the books are then read once more, and told.
-        stated: lots of each order that the exchange counts as executed; it lists them later.
-        waiting: symbols of which something cannot be known yet.
-        until: how long until it can be known by its age alone.
-        found: what does not agree.
-    """
-
-    token: int
-    symbols: dict[str, str]
-    since: Nanos
-    compared: bool = False
-    sweep: bool = False
-    stated: dict[str, int] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-    until: int = NEVER
-    found: list[Difference] = field(default_factory=list)
-
-
 class Reconciler(BaseActor[ReconcilerMessage]):
     """Brings books and exchange together, one pass at a time."""
 
@@ -121,7 +99,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._log = Log("reconciler")
         self._wanted: dict[str, str] = {}
         self._sweep_wanted = False
-        self._pass: _Pass | None = None
+        self._pass: Pass | None = None
         self._token = 0
         self._pause: Nanos = FIRST_PAUSE
         self._again_at = 0
@@ -137,6 +115,15 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             gateway=links.gateway,
             news=links.news,
             differences=links.differences,
+        )
+        self._unread_since: int | None = None
+        self._without_books = WithoutBooks(
+            prefix=links.id_prefix,
+            exchange=links.exchange,
+            products=links.products,
+            news=links.news,
+            clock=links.clock,
+            monotonic=around.monotonic,
         )
 
     def receive(self, message: ReconcilerMessage) -> None:
@@ -158,6 +145,8 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         mono = self.around.monotonic()
         if self._pass is not None and mono - self._pass.since >= ANSWER_WITHIN:
             self._give_up(self._pass)
+        if self._unread_since is not None:
+            self._without_books.look(self._unread_since)
         if mono - self._swept_at >= SWEEP_EVERY:
             self._sweep_wanted = True
         for symbol, event in self._links.accounts.poll(mono, now):
@@ -167,12 +156,12 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         if self._pass is not None or self.around.monotonic() < self._again_at:
             return
         if self._wanted:
-            self._read(_Pass(self._next(), dict(self._wanted), self.around.monotonic()))
+            self._read(Pass(self._next(), dict(self._wanted), self.around.monotonic()))
         elif self._is_due(self.around.monotonic()):
             self._sweep_wanted, self._look_again_at = False, NEVER
             self._sweep_after = self.around.monotonic() + SWEEP_PAUSE
             every = dict.fromkeys(self._links.products, "")
-            self._read(_Pass(self._next(), every, self.around.monotonic(), sweep=True))
+            self._read(Pass(self._next(), every, self.around.monotonic(), sweep=True))
 
     def _is_due(self, mono: int) -> bool:
         """Return whether to sweep now."""
@@ -182,16 +171,17 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         self._token += 1
         return self._token
 
-    def _read(self, work: _Pass) -> None:
+    def _read(self, work: Pass) -> None:
         products = {s: self._links.products[s] for s in work.symbols}
         asked = self._links.ledger.tell(ReadBooks(token=work.token, products=products))
         work.since = self.around.monotonic()
+        self._unread_since = work.since if self._unread_since is None else self._unread_since
         self._pass = work
         if not asked:
             self._give_up(work)  # the writer is being restarted
 
     def _on_books(self, message: BooksRead) -> None:
-        work = self._pass
+        work, self._unread_since = self._pass, None
         if work is None or work.token != message.token:
             return  # of a pass that was given up
         self._pass = None
@@ -215,7 +205,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             work.compared, work.token = True, self._next()
             self._read(work)
 
-    def _give_up(self, work: _Pass) -> None:
+    def _give_up(self, work: Pass) -> None:
         """Come back after a pause to what is left of what the pass was for."""
         self._pass = None
         self._sweep_wanted = self._sweep_wanted or work.sweep
@@ -224,13 +214,13 @@ class Reconciler(BaseActor[ReconcilerMessage]):
 
     # --- comparing ------------------------------------------------------------------------------
 
-    def _count(self, work: _Pass) -> None:
+    def _count(self, work: Pass) -> None:
         different = any(each.kind in ALARMING for each in work.found)
         ended = Reconciled.DIFFERENT if different else Reconciled.AGREED
         now, result = self._links.clock.now(), Reconciled.INCOMPLETE if work.waiting else ended
         self._links.metrics.reconciled(result, now)
 
-    def _compare(self, work: _Pass, books: Mapping[str, SymbolBooks]) -> None:
+    def _compare(self, work: Pass, books: Mapping[str, SymbolBooks]) -> None:
         """Write what the books do not know, and note what cannot be known yet."""
         exchange = self._links.exchange
         now = self._links.clock.now()
@@ -259,7 +249,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             self._look_again_at = self.around.monotonic() + self._look_again
         self._look_again = later if look_again else SWEEP_PAUSE
 
-    def _compare_order(self, work: _Pass, order: Working, now: Instant) -> bool:
+    def _compare_order(self, work: Pass, order: Working, now: Instant) -> bool:
         """Ask for one order; return False while its request may still be on its way."""
         intent = order.intent
         if order.state in TERMINAL:
@@ -316,7 +306,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             )
 
     def _add_fills(
-        self, work: _Pass, fills: list[Fill], unsettled: list[Working], now: Instant
+        self, work: Pass, fills: list[Fill], unsettled: list[Working], now: Instant
     ) -> None:
         """Tell or store what the books miss of the orders they wait for, and of the others."""
         known = {o.intent.client_id: o.trade_ids for o in unsettled}
@@ -338,7 +328,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                     comparing.missed(fill), "told, and stored with what is queued"
                 )
 
-    def _note_foreign(self, work: _Pass, open_now: Sequence[OrderReport], ours: set[str]) -> None:
+    def _note_foreign(self, work: Pass, open_now: Sequence[OrderReport], ours: set[str]) -> None:
         """Note which open orders are not ours; symbols outside of the pass trade on meanwhile."""
         products = self._links.products
         shown = [r for r in open_now if r.symbol in work.symbols or r.symbol not in products]
@@ -354,7 +344,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
 
     # --- telling --------------------------------------------------------------------------------
 
-    def _tell(self, work: _Pass, message: BooksRead) -> None:
+    def _tell(self, work: Pass, message: BooksRead) -> None:
         now = self._links.clock.now()
         # Positions first: each wants its exit, and the candles of the others take time.
         for symbol in sorted(work.symbols, key=lambda each: (not message.books[each].lots, each)):

@@ -30,6 +30,7 @@ from actors.protocol import (
     TraderMessage,
 )
 from actors.reconciler import SWEEP_PAUSE, Reconciler, ReconcilerLinks
+from actors.without_books import CLOCKS_APART, EVERY, PATIENCE
 from quietmaker.core.commands import CancelOrder, CancelReason
 from quietmaker.core.differences import DifferenceKind
 from quietmaker.core.events import (
@@ -503,6 +504,11 @@ def notes(rig: Rig) -> list[tuple[DifferenceKind, str, str | None]]:
     ]
 
 
+def filled(rig: Rig) -> list[OrderFilled]:
+    events = [m.event for m in rig.trader.take() if isinstance(m, OrderNews)]
+    return [event for event in events if isinstance(event, OrderFilled)]
+
+
 def swept(rig: Rig) -> Rig:
     rig.reconciler.on_receive(StreamsStarted())
     rig.settle()
@@ -605,6 +611,50 @@ def test_a_stray_is_noted_until_the_exchange_says_that_it_is_over() -> None:
     rig.exchange.orders[stray] = report(stray, OrderState.CANCELLED)
     rig.later(2 * SWEEP_PAUSE)
     assert notes(rig)[1:] == [(DifferenceKind.ORDER_OPEN_THERE, stray, "cancelled there")]
+
+
+def test_an_execution_that_no_stream_told_reaches_its_trader_while_the_books_are_away() -> None:
+    rig = swept(Rig())
+    rig.ledger.available = False
+    rig.exchange.booked = [rig.fill("qm1-7")]
+    rig.reconciler.on_receive(StreamsStarted())
+    rig.settle()
+    rig.later(PATIENCE)
+    rig.later(EVERY)
+    assert [e.fill.trade_id for e in filled(rig)] == ["t1"]
+
+
+def test_while_the_books_are_away_nothing_that_was_told_before_is_told_again() -> None:
+    rig = swept(Rig())
+    rig.ledger.available = False
+    rig.news.filled(rig.fill("qm1-7").fill)
+    rig.exchange.booked = [rig.fill("qm1-7")]
+    rig.trader.take()
+    rig.reconciler.on_receive(StreamsStarted())
+    rig.settle()
+    rig.later(PATIENCE)
+    assert filled(rig) == []
+
+
+def test_executions_of_earlier_runs_are_news_without_books_only_since_this_one_began() -> None:
+    rig = swept(Rig(prefix="qm5"))
+    rig.ledger.available = False
+    rig.later(2 * CLOCKS_APART)
+    late = rig.fill("qm4-7", "t2")
+    since = replace(late, fill=replace(late.fill, at=rig.clock.now()))
+    rig.exchange.booked = [rig.fill("qm4-7"), rig.fill("somebody", "t3"), since]
+    rig.reconciler.on_receive(StreamsStarted())
+    rig.settle()
+    rig.later(PATIENCE)
+    assert [e.fill.trade_id for e in filled(rig)] == ["t2"]
+
+
+def test_the_exchange_is_not_asked_for_executions_while_the_books_answer() -> None:
+    rig = swept(Rig())
+    before = len(rig.exchange.asked("fills"))
+    rig.later(PATIENCE)
+    rig.later(EVERY)
+    assert len(rig.exchange.asked("fills")) == before
 
 
 def test_a_foreign_order_is_noted_once_and_over_when_it_is_gone() -> None:

@@ -116,7 +116,7 @@ def plans(seed: int, *, embedded: bool) -> Iterator[Plan]:
             step = next(recovery)
         elif how is How.LATE:
             step = "send.out"
-        stormy = rng.random() < WEATHER_SHARE and how not in {How.OUTAGE, How.FULL, How.LATE}
+        stormy = rng.random() < WEATHER_SHARE and how is not How.LATE
         yield Plan(
             how=how,
             step=step,
