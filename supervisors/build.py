@@ -33,14 +33,27 @@ def revision(env: Mapping[str, str], root: Path | None = None) -> str:
     """
     if env.get(VARIABLE):
         return env[VARIABLE]
-    git = (root or Path(__file__).resolve().parents[1]) / ".git"
     try:
+        git = _folder((root or Path(__file__).resolve().parents[1]) / ".git")
         head = (git / "HEAD").read_text(encoding="ascii").strip()
         if not head.startswith("ref: "):
             return head or UNKNOWN
-        return _resolve(git, head.removeprefix("ref: "))
+        return _resolve(_common(git), head.removeprefix("ref: "))
     except (OSError, ValueError):
         return UNKNOWN
+
+
+def _folder(git: Path) -> Path:
+    """Return git's folder; in a worktree `.git` is a file that names it."""
+    if git.is_dir():
+        return git
+    return git.parent / git.read_text(encoding="utf-8").strip().removeprefix("gitdir: ")
+
+
+def _common(git: Path) -> Path:
+    """Return the folder of the branches, which worktrees share."""
+    shared = git / "commondir"
+    return git / shared.read_text(encoding="utf-8").strip() if shared.is_file() else git
 
 
 def _resolve(git: Path, ref: str) -> str:

@@ -41,6 +41,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
             "supervisors.commands.exchange:exchange",
             "Run the paper exchange, for any Coinbase client.",
         ),
+        "health": Verb("supervisors.commands.health:health", "Say whether the instance is well."),
         "orders": Verb("supervisors.commands.orders:orders", "Show the open orders."),
         "pnl": Verb("supervisors.commands.pnl:pnl", "Sum profit and loss."),
         "positions": Verb("supervisors.commands.positions:positions", "Show what is held."),

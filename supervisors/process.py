@@ -107,12 +107,16 @@ class Process:
             QuietmakerError: if one of them cannot be opened; what was opened is closed again.
         """
         chosen = self.chosen
-        self.management = self._manage()
-        self.opened = open_run(chosen)
+        self._answer()
         try:
-            self.trading = self._compose()
+            self.opened = open_run(chosen)
+            try:
+                self.trading = self._compose()
+            except BaseException:
+                self.opened.close()
+                raise
         except BaseException:
-            self.opened.close()
+            self.management.stop()
             raise
         for symbol in self.opened.products:
             self.metrics.add_symbol(symbol)
@@ -120,6 +124,18 @@ class Process:
         self.metrics.watch(
             symbols=lambda: snapshots(self.trading.board.views().values()),
             inboxes=self.trading.supervisor.depths,
+        )
+
+    def _answer(self) -> None:
+        """Answer on the management port from now on: a start that takes long, or fails, can be watched."""
+        self.management = self._manage()
+        self.management.start()
+        self.chosen.home.publish(self._instance())
+        self._log.info(
+            Event.MANAGEMENT_LISTENING,
+            self.management.url,
+            url=self.management.url,
+            pid=os.getpid(),
         )
 
     def _compose(self) -> Trading:
@@ -160,14 +176,6 @@ class Process:
     def run(self) -> int:
         """Trade until a stop is asked for or the tree gives up; return the exit code."""
         self._beat = self.clock.monotonic()
-        self.management.start()
-        self.chosen.home.publish(self._instance())
-        self._log.info(
-            Event.MANAGEMENT_LISTENING,
-            self.management.url,
-            url=self.management.url,
-            pid=os.getpid(),
-        )
         self._become(ProcessState.RUNNING)
         spare_what_stands()
         supervisor = self.trading.supervisor
@@ -270,7 +278,7 @@ class Process:
     # --- what the world sees --------------------------------------------------------------------
 
     def _page(self) -> Mapping[str, Any]:
-        return self.trading.page.read()
+        return {} if self._state is ProcessState.STARTING else self.trading.page.read()
 
     def _become(self, state: ProcessState) -> None:
         self._state = state
@@ -288,12 +296,16 @@ class Process:
         )
 
     def _healthy(self) -> Check:
+        if self._state is ProcessState.STARTING:
+            return Check(True, self._state.value)  # each step of it has a time-out of its own
         age = self.clock.monotonic() - self._beat
         if age > ALIVE_WITHIN:
             return Check(False, f"the supervisor has not moved for {age / SECOND:.0f} s")
         return Check(True, self._state.value)
 
     def _checks(self) -> Mapping[str, Check]:
+        if self._state is ProcessState.STARTING:
+            return {"process": Check(False, self._state.value)}
         trading = self.trading
         views = trading.board.views()
         missing = [s for s in trading.products if s not in views or not views[s].recovered]
@@ -318,6 +330,7 @@ class Process:
             "mode": self.settings.mode,
             "state": self._state.value,
             "version": build.version(),
+            "revision": self.revision,
             "run": self.opened.run,
             "pid": os.getpid(),
             "started_at": self._started_at,

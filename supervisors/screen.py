@@ -76,7 +76,8 @@ def headline(page: Mapping[str, Any]) -> str:
     clock = "unknown" if skew is None else f"{skew:+.3f} s"
     return (
         f"{page['mode'].upper()}  {page['state']}  {ready}  market {page['market']}  "
-        f"run {page['run']}  exchange's clock {clock}  {page['at']}"
+        f"run {page['run']}  exchange's clock {clock}  {page['at']}  "
+        f"version {page['version']} ({page['revision'][:12]})"
     )
 
 

@@ -44,6 +44,7 @@ from quietmaker.telemetry.logs import Log
 from supervisors import build
 from supervisors.books import paper_balances
 from supervisors.clock import SystemClock
+from supervisors.commands.exchange_health import health
 from supervisors.commands.exchange_keys import keys
 from supervisors.commands.options import config_options, load_settings, say
 from supervisors.exchange_instance import FILE, FIRST_KEY, ExchangeInstance
@@ -175,6 +176,7 @@ def exchange(
 
 
 exchange.add_command(keys)
+exchange.add_command(health)
 
 
 class _Stop:
@@ -281,6 +283,8 @@ async def _run(
         log.info(
             Event.EXCHANGE_LISTENING,
             f"quietmaker {build.version()}: the paper exchange answers at {addresses.rest_url}",
+            version=build.version(),
+            revision=build.revision(os.environ),
             rest_url=addresses.rest_url,
             http_url=addresses.http_url,
             pid=os.getpid(),

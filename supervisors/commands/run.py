@@ -120,7 +120,9 @@ def _run(process: Process) -> int:
         log = Log("process")
         log.info(
             Event.PROCESS_STARTED,
-            f"quietmaker {build.version()} in {settings.mode.upper()} mode",
+            f"quietmaker {build.version()} ({process.revision}) in {settings.mode.upper()} mode",
+            version=build.version(),
+            revision=process.revision,
             home=str(process.chosen.home.root),
             pid=os.getpid(),
         )

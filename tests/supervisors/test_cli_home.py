@@ -134,6 +134,18 @@ def test_a_detached_checkout_has_its_commit_in_head(tmp_path: Path) -> None:
     assert build.revision({}, repository(tmp_path, "0123abc\n")) == "0123abc"
 
 
+def test_a_worktree_has_the_commit_of_its_branch(tmp_path: Path) -> None:
+    main, root = repository(tmp_path / "main", "ref: refs/heads/main\n"), tmp_path / "other"
+    inside = main / ".git" / "worktrees" / "other"
+    inside.mkdir(parents=True)
+    root.mkdir()
+    (root / ".git").write_text(f"gitdir: {inside}\n")
+    (inside / "HEAD").write_text("ref: refs/heads/other\n")
+    (inside / "commondir").write_text("../..\n")
+    (main / ".git" / "refs" / "heads" / "other").write_text("def\n")
+    assert build.revision({}, root) == "def"
+
+
 def test_without_a_repository_the_revision_is_unknown(tmp_path: Path) -> None:
     assert build.revision({}, tmp_path) == "unknown"
     assert build.revision({}, repository(tmp_path, "ref: refs/heads/main\n")) == "unknown"

@@ -141,6 +141,8 @@ def test_the_screen_shows_a_page_and_an_empty_one() -> None:
         "state": "running",
         "market": "synthetic",
         "run": 3,
+        "version": "0.1.0",
+        "revision": "0123456789abcdef",
         "at": "2026-01-01T00:00:00.000Z",
         "checks": {"market": {"ok": False, "detail": ""}},
         "filter": {
