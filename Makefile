@@ -76,6 +76,7 @@ fmt: install
 docs: install
 	$(BIN)/python -m quietmaker.settings.docs
 	$(BIN)/python -m supervisors.docs
+	$(BIN)/python -m quietmaker.telemetry.docs
 
 clean:
 	rm -rf $(VENV) $(SDK_VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import Final
+from decimal import Decimal
+from typing import Final, NamedTuple
 
 from quietmaker.core.orders import Fill
+from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.ports import FillMarked
 
@@ -22,14 +24,36 @@ _MOST: Final = 8_192
 """Marks that may be outstanding; what comes beyond stays unknown."""
 
 
+class _Due(NamedTuple):
+    """A mark to come. `lots` are signed by side; `began` is twice the mid at the fill, 0 if unknown."""
+
+    at: int
+    trade_id: str
+    horizon: Nanos
+    lots: int
+    began: int
+
+
 class Marks:
     """The marks of one symbol that are still to come."""
 
-    def __init__(self, symbol: str, put: Callable[[FillMarked], object]) -> None:
-        """Tell marks by `put`."""
-        self._symbol = symbol
+    def __init__(
+        self,
+        product: Product,
+        put: Callable[[FillMarked], object],
+        moved: Callable[[str, Nanos, Decimal], object],
+    ) -> None:
+        """Tell marks by `put`, and by `moved` what the mid did since the fill.
+
+        Args:
+            product: whose marks they are.
+            put: takes a mark.
+            moved: takes symbol, horizon, and what the move of the mid is worth, positive in our favour.
+        """
+        self._product = product
         self._put = put
-        self._due: list[tuple[int, str, Nanos]] = []
+        self._moved = moved
+        self._due: list[_Due] = []
 
     def __len__(self) -> int:
         """Return how many are outstanding."""
@@ -44,25 +68,33 @@ class Marks:
             twice_mid: bid plus ask now; None while the book is not to be trusted.
         """
         happened = min(fill.at, now)  # the exchange's clock may be ahead of ours
-        if twice_mid is not None and now - happened <= LATEST:
-            self._tell(fill.trade_id, _AT_FILL, twice_mid)
+        began = twice_mid if twice_mid is not None and now - happened <= LATEST else None
+        if began is not None:
+            self._tell(fill.trade_id, _AT_FILL, began)
         for horizon in HORIZONS:
             if happened + horizon > now and len(self._due) < _MOST:
-                heapq.heappush(self._due, (happened + horizon, fill.trade_id, horizon))
+                lots = fill.side.sign * fill.size
+                due = _Due(happened + horizon, fill.trade_id, horizon, lots, began or 0)
+                heapq.heappush(self._due, due)
 
     def blind(self, until: Instant) -> None:
         """Know that the book was not to be trusted until then: what was due meanwhile stays unknown."""
-        while self._due and self._due[0][0] < until:
+        while self._due and self._due[0].at < until:
             heapq.heappop(self._due)
 
     def seen(self, *, now: Instant, twice_mid: int | None) -> None:
         """Tell what is due, by the touch that stands."""
-        while self._due and self._due[0][0] <= now:
-            due, trade_id, horizon = heapq.heappop(self._due)
-            if twice_mid is not None and now - due <= LATEST:
-                self._tell(trade_id, horizon, twice_mid)
+        while self._due and self._due[0].at <= now:
+            due = heapq.heappop(self._due)
+            if twice_mid is not None and now - due.at <= LATEST:
+                self._tell(due.trade_id, due.horizon, twice_mid)
+                if due.began:
+                    twice = self._product.notional(twice_mid - due.began, due.lots)
+                    self._moved(self._product.symbol, due.horizon, twice / 2)
 
     def _tell(self, trade_id: str, horizon: Nanos, twice_mid: int) -> None:
         self._put(
-            FillMarked(trade_id=trade_id, symbol=self._symbol, horizon=horizon, twice_mid=twice_mid)
+            FillMarked(
+                trade_id=trade_id, symbol=self._product.symbol, horizon=horizon, twice_mid=twice_mid
+            )
         )

@@ -106,7 +106,7 @@ class TraderActor(BaseActor[TraderMessage]):
         self._exit_told: ExitReason | None = None
         self._book_at: Instant | None = None
         self._exposure_seen = -1
-        self._marks = Marks(self._symbol, links.facts.put)
+        self._marks = Marks(core.state.product, links.facts.put, links.metrics.marked)
         self._stopping = False
         self._shown_at = 0
         self._asked_at = 0

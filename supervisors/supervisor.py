@@ -160,7 +160,12 @@ class Supervisor:
         self._down.pop(name, None)
         pulse = Pulse(at=self._monotonic())
         around = Surroundings(
-            name=name, monotonic=self._monotonic, report=self.report, dead=self._dead, pulse=pulse
+            name=name,
+            monotonic=self._monotonic,
+            report=self.report,
+            dead=self._dead,
+            pulse=pulse,
+            took=self._metrics.message_timer(tree.role(name)),
         )
         ref = self._children[name].make(around)
         self._lives[name] = _Life(ref=ref, pulse=pulse, since=self._monotonic())

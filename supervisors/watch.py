@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from quietmaker.coinbase.streams.watch import ConnectionState, StreamIssue
+from quietmaker.coinbase.streams.watch import ConnectionState, LostBecause, StreamIssue
 from quietmaker.core.units import Instant
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
@@ -42,16 +42,22 @@ class StreamsWatch:
     def __init__(self, metrics: Metrics, *, now: Callable[[], Instant]) -> None:
         """Count in these metrics, at the times of a clock."""
         self._wire = metrics.wire
+        self._wire.reconnect_reasons(each.value for each in LostBecause)
         self._now = now
         self._log = Log("wire")
 
-    def connection(self, stream: str, state: ConnectionState, detail: str) -> None:
+    def connection(
+        self, stream: str, state: ConnectionState, detail: str, why: LostBecause | None = None
+    ) -> None:
         """Show whether a stream delivers, and say when that changes."""
         self._wire.connected(stream, state is ConnectionState.READY)
         match state:
             case ConnectionState.LOST:
-                self._wire.reconnect(stream)
-                self._log.warning(Event.STREAM_LOST, f"{stream}: {detail}", stream=stream)
+                reason = (why or LostBecause.FAULT).value
+                self._wire.reconnect(stream, reason)
+                self._log.warning(
+                    Event.STREAM_LOST, f"{stream}: {detail}", stream=stream, reason=reason
+                )
             case ConnectionState.READY:
                 self._log.info(Event.STREAM_READY, f"{stream}: subscribed", stream=stream)
             case ConnectionState.CONNECTING | ConnectionState.OPEN | ConnectionState.STOPPED:

@@ -12,14 +12,16 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import Counter, Gauge, Histogram, ProcessCollector
 
 from quietmaker.core.commands import AlertKind, CancelReason, Gate
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import ExitReason, Purpose
 from quietmaker.core.outcomes import Outcome
 from quietmaker.core.units import Instant, Liquidity, Side
+from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.holds import Holds
+from quietmaker.telemetry.registry import Registry
 from quietmaker.telemetry.snapshot import PREFIX, Snapshots
 
 
@@ -71,6 +73,9 @@ MAX_REASONS: Final = 40
 """Different words of the exchange kept apart; further ones count as ``other``."""
 _BUILD: Final = ("version", "revision", "python", "mode")
 _HOLD_BUCKETS: Final = (1, 5, 15, 60, 120, 300, 600, 900, 1800, 3600, 14400)
+_MESSAGE_BUCKETS: Final = (0.0001, 0.001, 0.01, 0.1, 1, 10)
+HORIZONS: Final = (5, 30, 60, 300)
+"""Seconds after a fill at which the mid is looked at again."""
 _CALL_BUCKETS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -88,7 +93,7 @@ class Families:
             mode: ``paper`` or ``live``.
             now: the clock that the facts' times come from.
         """
-        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry = Registry()
         ProcessCollector(registry=self.registry)
         self._process(version, revision, mode)
         self._actors()
@@ -122,6 +127,10 @@ class Families:
         threads.set_function(threading.active_count)
         logs = self._counter("log_messages", "Log messages by level.", "level")
         self._logs = {each: logs.labels(each) for each in ("debug", "info", "warning", "error")}
+        said = self._counter(
+            "log_events", "Log lines by their word, also those held back as repeats.", "event"
+        )
+        self._said = {each.value: said.labels(each.value) for each in Event}
         self._snapshot_failed = self._counter(
             "snapshot_errors", "Scrapes that could not read the state of the symbols."
         )
@@ -137,6 +146,13 @@ class Families:
         self._failures = {each: failures.labels(each) for each in ACTORS}
         self._restarts = {each: restarts.labels(each) for each in ACTORS}
         self._beats = beats
+        took = self._histogram(
+            "actor_message_duration_seconds",
+            "Time that an actor took for a message.",
+            _MESSAGE_BUCKETS,
+            "actor",
+        )
+        self._took = {each: took.labels(each) for each in ACTORS}
         self._dead_letters = self._counter("dead_letters", "Messages to an actor that was gone.")
 
     def _market(self) -> None:
@@ -168,6 +184,17 @@ class Families:
         self._notional = self._counter(
             "fill_notional_usd", "Value of executions.", "symbol", "liquidity"
         )
+        moved = self._counter(
+            "fill_markout_usd",
+            "Value of the mid's moves after executions, for us or against us.",
+            "horizon",
+            "direction",
+        )
+        self._markouts = {
+            (seconds, way): moved.labels(f"{seconds}s", way)
+            for seconds in HORIZONS
+            for way in ("favourable", "adverse")
+        }
         self._fees = self._gauge(
             "fees_usd",
             "Fees paid since the start; a gauge, because a rebate is negative.",

@@ -111,6 +111,18 @@ def _worth_it(record: logging.LogRecord) -> bool:
     return ours or logging.getLogger().level <= logging.DEBUG
 
 
+class _Said(logging.Filter):
+    """Tells the word of every line that comes by, and lets it pass."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self._tell(getattr(record, _EVENT, Event.LIBRARY.value))
+        return True
+
+
 class _Formatter(logging.Formatter):
     """Takes a record apart: what both forms show."""
 
@@ -245,6 +257,7 @@ def configure(
     context: Mapping[str, str] | None = None,
     secrets: Iterable[str] = (),
     count: Callable[[str], None] | None = None,
+    said: Callable[[str], None] | None = None,
     stream: TextIO | None = None,
 ) -> LogHandle:
     """Send all logging of the process to one stream.
@@ -257,6 +270,7 @@ def configure(
         context: fields of every JSON line, such as mode and config_sha.
         secrets: values that never appear.
         count: told the level of each line that is written.
+        said: told the word of each line, also of those held back as repeats.
         stream: standard output when None.
     """
     target = sys.stdout if stream is None else stream
@@ -270,6 +284,8 @@ def configure(
         handler.setFormatter(JsonFormatter(redactor, context or {}))
     limit = RepeatLimit(max_repeats_per_minute)
     handler.addFilter(_worth_it)
+    if said is not None:
+        handler.addFilter(_Said(said))
     handler.addFilter(limit)
     root = logging.getLogger()
     for old in [each for each in root.handlers if isinstance(each, _Handler)]:

@@ -13,7 +13,7 @@ from quietmaker.core.commands import Alert, CancelReason, HoldChanged, RoundTrip
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import Fill, Intent
 from quietmaker.core.outcomes import Outcome, outcome_of
-from quietmaker.core.units import SECOND, Instant
+from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.ports import LedgerStanding
 from quietmaker.telemetry.families import (
     ACTORS,
@@ -86,6 +86,10 @@ class Metrics(Families):
         """Count a log message; levels above error count as error."""
         self._logs.get(level, self._logs["error"]).inc()
 
+    def log_event(self, event: str) -> None:
+        """Count a log line by its word, before repeats are held back."""
+        self._said[event].inc()
+
     def watch(
         self,
         *,
@@ -109,6 +113,11 @@ class Metrics(Families):
     def heartbeat(self, actor: str, at: Instant) -> None:
         """Say when the actor, or the slowest of those that share its name, was last heard of."""
         self._beats.labels(actor).set(epoch_seconds(at))
+
+    def message_timer(self, actor: str) -> Callable[[int], None]:
+        """Return what observes the time of an actor's messages, in nanoseconds."""
+        observe = self._took[actor].observe
+        return lambda nanos: observe(nanos / SECOND)
 
     def dead_letter(self) -> None:
         """Count a message whose receiver was gone."""
@@ -188,6 +197,12 @@ class Metrics(Families):
         if fill.symbol.endswith(DOLLARS):
             counters.notional[fill.liquidity].inc(number(notional))
             counters.fees[fill.liquidity].inc(number(fill.fee))
+
+    def marked(self, symbol: str, horizon: Nanos, value: Decimal) -> None:
+        """Count what the mid's move some time after an execution was worth to us."""
+        child = self._markouts.get((horizon // SECOND, "favourable" if value >= 0 else "adverse"))
+        if child is not None and symbol.endswith(DOLLARS):
+            child.inc(number(abs(value)))
 
     # --- decisions and results ---
 

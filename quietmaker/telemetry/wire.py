@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final
 
@@ -82,8 +82,8 @@ class WireMetrics:
         )
         self._reconnects = Counter(
             PREFIX + "websocket_reconnects",
-            "Connections that were lost or could not be made.",
-            ["channel"],
+            "Connections that were lost or could not be made; keepalive is a ping without an answer.",
+            ["channel", "reason"],
             registry=registry,
         )
         self._last = Gauge(
@@ -96,7 +96,6 @@ class WireMetrics:
             self._connected.labels(stream).set(0)
             self._messages.labels(stream)
             self._gaps.labels(stream)
-            self._reconnects.labels(stream)
 
     # --- requests ---
 
@@ -134,9 +133,15 @@ class WireMetrics:
         """Count holes in the sequence."""
         self._gaps.labels(channel).inc(times)
 
-    def reconnect(self, channel: str) -> None:
-        """Count a connection that was lost, or could not be made."""
-        self._reconnects.labels(channel).inc()
+    def reconnect_reasons(self, reasons: Iterable[str]) -> None:
+        """Show at 0 what a connection can be lost for."""
+        for reason in reasons:
+            for stream in STREAMS:
+                self._reconnects.labels(stream, reason)
+
+    def reconnect(self, channel: str, reason: str) -> None:
+        """Count a connection that was lost, or could not be made, by a fixed word."""
+        self._reconnects.labels(channel, reason).inc()
 
     # --- clocks and rates ---
 

@@ -114,6 +114,7 @@ def _run(process: Process) -> int:
             context={"mode": settings.mode, "config_sha": settings.sha256[:12]},
             secrets=_secrets(settings),
             count=process.metrics.log_message,
+            said=process.metrics.log_event,
         )
         stack.callback(handle.close)
         _handle_signals(process)

@@ -73,6 +73,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.product = make_product()
         self.ledger = MemoryLedger()
+        self.metrics = make_metrics()
         self.facts = FactLog(self.ledger, lambda: None)
         self.slot = MarketSlot(lambda: True)
         core = Trader(self.product, make_params(), id_prefix="qm1")
@@ -85,7 +86,7 @@ class Rig:
                 facts=self.facts,
                 slot=self.slot,
                 board=self.board,
-                metrics=make_metrics(),
+                metrics=self.metrics,
                 clock=self.clock,
             ),
         )
@@ -227,6 +228,26 @@ def test_the_market_5_30_60_and_300_seconds_after_a_fill_is_told() -> None:
         assert marks_of(rig) == [(seconds, 20_104)]
     rig.let_pass(600)
     assert marks_of(rig) == []
+
+
+def test_what_the_market_did_after_a_fill_is_counted_for_us_and_against_us() -> None:
+    rig = Rig()
+    entry = rig.quoting()
+    rig.filled(replace(fill_of(entry, "t1"), at=rig.clock.now()))
+    rig.let_pass(4)
+    rig.touch(10_001, 10_101)
+    rig.let_pass(1)
+    rig.touch(9_998, 10_098)
+    rig.let_pass(25)
+    worth = rig.product.notional(1, entry.size)
+
+    def counted(horizon: str, direction: str) -> float | None:
+        labels = {"horizon": horizon, "direction": direction}
+        return rig.metrics.registry.get_sample_value("quietmaker_fill_markout_usd_total", labels)
+
+    assert counted("5s", "favourable") == float(worth)
+    assert counted("5s", "adverse") == 0
+    assert counted("30s", "adverse") == float(2 * worth)
 
 
 def test_the_market_of_a_book_that_was_stale_then_stays_unknown() -> None:

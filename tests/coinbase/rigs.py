@@ -14,7 +14,7 @@ from quietmaker.coinbase.streams.backoff import Backoff
 from quietmaker.coinbase.streams.market_stream import CoinbaseMarketStream
 from quietmaker.coinbase.streams.socket_thread import TIMES, SocketTimes
 from quietmaker.coinbase.streams.user_stream import CoinbaseUserStream
-from quietmaker.coinbase.streams.watch import ConnectionState
+from quietmaker.coinbase.streams.watch import ConnectionState, LostBecause
 from quietmaker.core.market import FeedLost, MarketEvent, StaleReason
 from quietmaker.core.orders import Fill
 from quietmaker.core.product import Product
@@ -110,9 +110,14 @@ class Watched:
         self.states: Heard[tuple[ConnectionState, str]] = Heard()
         self.issues: Heard[tuple[str, str, int]] = Heard()
         self.counted = 0
+        self.lost: list[LostBecause] = []
 
-    def connection(self, stream: str, state: ConnectionState, detail: str) -> None:
+    def connection(
+        self, stream: str, state: ConnectionState, detail: str, why: LostBecause | None = None
+    ) -> None:
         """Remember it."""
+        if why is not None:
+            self.lost.append(why)
         self.states((state, detail))
 
     def frames(self, stream: str, count: int) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from quietmaker.coinbase.streams.backoff import Backoff
 from quietmaker.coinbase.streams.session import BaseSession
-from quietmaker.coinbase.streams.watch import ConnectionState
+from quietmaker.coinbase.streams.watch import ConnectionState, LostBecause
 from quietmaker.core.market import BookDelta, BookSnapshot, FeedLost, StaleReason, TradePrint
 from quietmaker.core.units import Side
 from tests.coinbase.peer import BINARY, PING, PONG, WHEN, Line, Peer, frame, l2
@@ -358,6 +358,7 @@ def test_pings_are_sent_and_one_without_an_answer_ends_the_connection(peer: Peer
     assert line.pings == 2  # after 20 and 40 seconds; the second one was not answered
     live_until_the_client_goes(rig, line, step=2, answers=False)
     assert "no pong within 60 s" in rig.watch.until(ConnectionState.LOST)
+    assert rig.watch.lost == [LostBecause.KEEPALIVE]
 
 
 # --- the end of connections ---------------------------------------------------------------------
@@ -372,6 +373,10 @@ def test_p11_a_clean_close_is_followed_by_a_new_connection_with_every_subscripti
         line.goodbye(1000)
         assert "1000" in rig.watch.until(ConnectionState.LOST, number)
         assert rig.lost(StaleReason.DISCONNECTED, number) == ["A-USD"] * number
+    line = rig.open()
+    line.goodbye(1011)
+    rig.watch.until(ConnectionState.LOST, 4)
+    assert rig.watch.lost == [LostBecause.CLOSED] * 3 + [LostBecause.KEEPALIVE]
     rig.open()
 
 

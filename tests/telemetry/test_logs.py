@@ -48,6 +48,7 @@ def start(
     env: dict[str, str] | None = None,
     secrets: tuple[str, ...] = (),
     counted: list[str] | None = None,
+    said: list[str] | None = None,
 ) -> LogHandle:
     return configure(
         level=level,
@@ -57,6 +58,7 @@ def start(
         context={"mode": "paper", "config_sha": "abc"},
         secrets=secrets,
         count=None if counted is None else counted.append,
+        said=None if said is None else said.append,
         stream=stream,
     )
 
@@ -295,3 +297,14 @@ def test_every_exit_has_its_phrase_and_the_old_ones_are_kept() -> None:
     assert set(EXIT_PHRASES) == set(ExitReason)
     assert EXIT_PHRASES[ExitReason.BREAK_EVEN_PLUS] == "Break-even+ exit"
     assert EXIT_PHRASES[ExitReason.MAX_LIFETIME] == "Max lifetime"
+
+
+def test_every_line_is_counted_by_its_word_also_one_held_back() -> None:
+    said: list[str] = []
+    start(out := io.StringIO(), repeats=1, said=said)
+    for _ in range(3):
+        Log("a").info(Event.HOLD_CHANGED, "the same again")
+    logging.getLogger("library").warning("of somebody else")
+    Log("a").debug(Event.ALERT, "below the level")
+    assert said == ["hold_changed"] * 3 + ["library"]
+    assert len(lines(out)) == 2

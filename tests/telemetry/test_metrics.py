@@ -341,6 +341,9 @@ def test_actors_market_ledger_and_logs_are_counted(metrics: Metrics) -> None:
     metrics.actor_restarted("trader")
     metrics.heartbeat("clock", START)
     metrics.dead_letter()
+    metrics.message_timer("trader")(2 * SECOND)
+    metrics.log_event("alert")
+    metrics.wire.reconnect("market", "keepalive")
     metrics.market_event(MarketKind.TRADE, START, 3)
     metrics.market_data_lost(StaleReason.GAP)
     metrics.ledger_write(LedgerOperation.INTENT, 0.002, ok=True)
@@ -359,6 +362,9 @@ def test_actors_market_ledger_and_logs_are_counted(metrics: Metrics) -> None:
         "actor_restarts_total{actor=trader}": 1,
         "actor_last_heartbeat_timestamp_seconds{actor=clock}": 1_790_000_000,
         "dead_letters_total": 1,
+        "actor_message_duration_seconds_sum{actor=trader}": 2,
+        "log_events_total{event=alert}": 1,
+        "websocket_reconnects_total{channel=market,reason=keepalive}": 1,
         "market_events_total{kind=trade}": 3,
         "market_last_event_timestamp_seconds": 1_790_000_000,
         "market_data_lost_total{reason=sequence_gap}": 1,

@@ -25,7 +25,7 @@ from quietmaker.coinbase.streams.session import BaseSession
 from quietmaker.coinbase.streams.socket import Socket, SocketClosed
 from quietmaker.coinbase.streams.socket_thread import Dialling, SocketThread, SocketTimes
 from quietmaker.coinbase.streams.subscriptions import HEARTBEATS, LEVEL2
-from quietmaker.coinbase.streams.watch import StreamIssue, StreamWatch, Tally
+from quietmaker.coinbase.streams.watch import LostBecause, StreamIssue, StreamWatch, Tally
 from quietmaker.coinbase.wire import MarketDecoder
 from quietmaker.core.market import (
     BookDelta,
@@ -331,7 +331,10 @@ class MarketSession(BaseSession):
             if self.ready and symbol not in self._refused and now - since > self.times.resync_within
         ]
         if late:
-            raise SocketClosed(f"no snapshot of {', '.join(late)} although it was asked for")
+            raise SocketClosed(
+                f"no snapshot of {', '.join(late)} although it was asked for",
+                LostBecause.INCOMPLETE,
+            )
 
     def complete(self) -> bool:
         """Return whether every book that was not refused is there, and at least one is."""

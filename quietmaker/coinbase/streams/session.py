@@ -26,7 +26,7 @@ from quietmaker.coinbase.frames import (
 from quietmaker.coinbase.streams.socket import Socket, SocketClosed
 from quietmaker.coinbase.streams.socket_thread import SocketTimes
 from quietmaker.coinbase.streams.subscriptions import Subscriptions
-from quietmaker.coinbase.streams.watch import StreamIssue, Tally
+from quietmaker.coinbase.streams.watch import LostBecause, StreamIssue, Tally
 from quietmaker.core.book import SequenceCheck, SequenceOutcome
 from quietmaker.core.units import SECOND, Nanos
 from quietmaker.ports import Clock
@@ -177,7 +177,8 @@ class BaseSession:
         if not self.ready and now - self._opened_at > self.times.ready_within:
             error = f"; the exchange said: {self._error}" if self._error else ""
             raise SocketClosed(
-                f"not complete within {self.times.ready_within / SECOND:g} s: {self.missing()}{error}"
+                f"not complete within {self.times.ready_within / SECOND:g} s: {self.missing()}{error}",
+                LostBecause.INCOMPLETE,
             )
         self.tally.flush(now)
 
@@ -192,7 +193,9 @@ class BaseSession:
         if self._socket.within_message:
             silence = min(silence, now - self._socket.heard)
         if silence > self.times.reconnect_after:
-            raise SocketClosed(f"no heartbeat for {silence / SECOND:.1f} s")
+            raise SocketClosed(
+                f"no heartbeat for {silence / SECOND:.1f} s", LostBecause.NO_HEARTBEAT
+            )
 
     def _look_at_pings(self, now: Nanos) -> None:
         if self._unanswered is not None:
@@ -200,7 +203,9 @@ class BaseSession:
             if self._socket.ponged > pongs:
                 self._unanswered = None
             elif now - since > self.times.pong_within:
-                raise SocketClosed(f"no pong within {self.times.pong_within / SECOND:g} s")
+                raise SocketClosed(
+                    f"no pong within {self.times.pong_within / SECOND:g} s", LostBecause.KEEPALIVE
+                )
         if now - self._pinged_at >= self.times.ping_every:
             self._pinged_at = now
             self._socket.ping()

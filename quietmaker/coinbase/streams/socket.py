@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import websocket
 
+from quietmaker.coinbase.streams.watch import LostBecause
 from quietmaker.core.units import SECOND, Nanos
 
 CHUNK: Final = 65_536
@@ -28,10 +29,21 @@ SEND_WITHIN: Final = 5.0
 _CONNECT_SLICE: Final = 100
 _CONTINUED, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _LONGEST_CONTROL: Final = 125
+_GAVE_UP: Final = 1011
+"""What servers close with when pings of theirs were not answered, though it means any failure of theirs."""
 
 
 class SocketClosed(Exception):  # noqa: N818 - a state, not only an error
-    """The connection is gone or of no use; the text says why."""
+    """The connection is gone or of no use; the text says why.
+
+    Attributes:
+        why: the same in a word.
+    """
+
+    def __init__(self, text: str, why: LostBecause) -> None:
+        """Say why."""
+        super().__init__(text)
+        self.why = why
 
 
 class Socket:
@@ -90,7 +102,7 @@ class Socket:
             raw.settimeout(self._patience)
         except (OSError, ValueError, websocket.WebSocketException) as error:
             self.close()
-            raise SocketClosed(f"{self._url}: {_words(error)}") from error
+            raise SocketClosed(f"{self._url}: {_words(error)}", LostBecause.UNREACHABLE) from error
         self.heard = self._monotonic()
 
     def _connect(self, deadline: int) -> socket.socket:
@@ -220,7 +232,10 @@ class Socket:
         start = at + 2
         if length >= 126:
             if length > 127:
-                raise SocketClosed("the exchange masks its frames, which the protocol forbids")
+                raise SocketClosed(
+                    "the exchange masks its frames, which the protocol forbids",
+                    LostBecause.PROTOCOL,
+                )
             start += 2 if length == 126 else 8
             if there < start - at:
                 self._need = start - at
@@ -241,9 +256,9 @@ class Socket:
         except TimeoutError:
             return False
         except (OSError, ValueError) as error:
-            raise SocketClosed(_words(error)) from error
+            raise SocketClosed(_words(error), LostBecause.BROKEN) from error
         if not chunk:
-            raise SocketClosed("the connection ended without a closing frame")
+            raise SocketClosed("the connection ended without a closing frame", LostBecause.BROKEN)
         self.heard = self._monotonic()
         if not self._parts:
             if self._at == len(self._buffer):
@@ -262,16 +277,18 @@ class Socket:
         """Take a control frame or a part of a message; return the message that it completes."""
         final, code = first & 0x80, first & 0x0F
         if first & 0x70:
-            raise SocketClosed("a frame uses an extension that was not agreed on")
+            raise SocketClosed(
+                "a frame uses an extension that was not agreed on", LostBecause.PROTOCOL
+            )
         if code >= _CLOSE:
             if not final or len(payload) > _LONGEST_CONTROL:
-                raise SocketClosed("a control frame is too long or in parts")
+                raise SocketClosed("a control frame is too long or in parts", LostBecause.PROTOCOL)
             self._control(code, payload)
             return None
         if code not in {_CONTINUED, _TEXT, _BINARY}:
-            raise SocketClosed(f"a frame of unknown kind {code}")
+            raise SocketClosed(f"a frame of unknown kind {code}", LostBecause.PROTOCOL)
         if (code == _CONTINUED) is not self._continues:
-            raise SocketClosed("the parts of a message are out of order")
+            raise SocketClosed("the parts of a message are out of order", LostBecause.PROTOCOL)
         self._message.append(payload)
         self._continues = not final
         if not final:
@@ -288,20 +305,21 @@ class Socket:
         elif code == _CLOSE:
             status = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else 1005
             reason = payload[2:].decode("utf-8", "replace")
-            raise SocketClosed(f"closed by the exchange with {status} {reason}".rstrip())
+            why = LostBecause.KEEPALIVE if status == _GAVE_UP else LostBecause.CLOSED
+            raise SocketClosed(f"closed by the exchange with {status} {reason}".rstrip(), why)
         else:
-            raise SocketClosed(f"a control frame of unknown kind {code}")
+            raise SocketClosed(f"a control frame of unknown kind {code}", LostBecause.PROTOCOL)
 
     def _send(self, action: Callable[[], object]) -> None:
         raw = self._raw
         if raw is None or self._ws is None:
-            raise SocketClosed("not open")
+            raise SocketClosed("not open", LostBecause.BROKEN)
         try:
             raw.settimeout(SEND_WITHIN)
             action()
             raw.settimeout(self._patience)
         except (OSError, ValueError, websocket.WebSocketException) as error:
-            raise SocketClosed(f"cannot send: {_words(error)}") from error
+            raise SocketClosed(f"cannot send: {_words(error)}", LostBecause.BROKEN) from error
 
     # --- ending ---------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from quietmaker.coinbase.streams.backoff import Backoff, Pace
 from quietmaker.coinbase.streams.socket import Socket, SocketClosed
-from quietmaker.coinbase.streams.watch import ConnectionState, StreamWatch
+from quietmaker.coinbase.streams.watch import ConnectionState, LostBecause, StreamWatch
 from quietmaker.core.units import SECOND, Nanos
 from quietmaker.ports import Clock
 
@@ -178,23 +178,24 @@ class SocketThread:
         try:
             socket.open(self._times.open_within)
         except SocketClosed as error:
-            self._watch.connection(self.name, ConnectionState.LOST, str(error))
+            self._watch.connection(self.name, ConnectionState.LOST, str(error), error.why)
             return
         self._watch.connection(self.name, ConnectionState.OPEN, self._url)
         session = self._session(socket)
         state, reason = ConnectionState.LOST, "an error in the stream itself"
+        why: LostBecause | None = LostBecause.FAULT
         try:
             self._listen(socket, session)
-            state, reason = ConnectionState.STOPPED, "the stream was stopped"
+            state, reason, why = ConnectionState.STOPPED, "the stream was stopped", None
         except SocketClosed as error:
             if self._stopping.is_set():
-                state, reason = ConnectionState.STOPPED, "the stream was stopped"
+                state, reason, why = ConnectionState.STOPPED, "the stream was stopped", None
             else:
-                reason = str(error)
+                reason, why = str(error), error.why
         finally:
             socket.close()
             session.end(reason)
-        self._watch.connection(self.name, state, reason)
+        self._watch.connection(self.name, state, reason, why)
 
     def _listen(self, socket: Socket, session: Session) -> None:
         session.begin()

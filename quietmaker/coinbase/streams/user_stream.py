@@ -34,7 +34,7 @@ from quietmaker.coinbase.streams.socket_thread import (
 from quietmaker.coinbase.streams.subscriptions import HEARTBEATS, USER
 from quietmaker.coinbase.streams.user_fills import FillFinder, FillsOf
 from quietmaker.coinbase.streams.user_frames import OrderStanding, UserDecoder, UserFrame
-from quietmaker.coinbase.streams.watch import StreamIssue, StreamWatch, Tally
+from quietmaker.coinbase.streams.watch import LostBecause, StreamIssue, StreamWatch, Tally
 from quietmaker.core.orders import Move
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
@@ -296,7 +296,7 @@ class UserSession(BaseSession):
 
     def gap(self) -> None:
         """Give the connection up."""
-        raise SocketClosed("frames about our orders were lost on the way")
+        raise SocketClosed("frames about our orders were lost on the way", LostBecause.FRAMES_LOST)
 
     def mute(self) -> None:
         """Say that nothing is heard."""

@@ -23,6 +23,27 @@ class ConnectionState(Enum):
     """Its owner stopped it."""
 
 
+class LostBecause(Enum):
+    """Why a connection was lost or could not be made, in few words for a metric."""
+
+    UNREACHABLE = "unreachable"
+    """It could not be made."""
+    BROKEN = "broken"
+    """The network ended it, or it ended without a word."""
+    CLOSED = "closed"
+    """The exchange closed it in order."""
+    KEEPALIVE = "keepalive"
+    """A ping was not answered in time, or the exchange said so (1011)."""
+    NO_HEARTBEAT = "no_heartbeat"
+    INCOMPLETE = "incomplete"
+    """What was asked for did not come."""
+    FRAMES_LOST = "frames_lost"
+    PROTOCOL = "protocol"
+    """The other side broke the protocol."""
+    FAULT = "fault"
+    """An error in the stream itself."""
+
+
 class StreamIssue(Enum):
     """What can be odd about a connection, beside the issues of single frames (`IssueKind`)."""
 
@@ -45,8 +66,10 @@ class StreamIssue(Enum):
 class StreamWatch(Protocol):
     """Hears of a stream's connection. Called from the stream's threads; must not block."""
 
-    def connection(self, stream: str, state: ConnectionState, detail: str) -> None:
-        """Hear of a change."""
+    def connection(
+        self, stream: str, state: ConnectionState, detail: str, why: LostBecause | None = None
+    ) -> None:
+        """Hear of a change; `why` is told of a connection that was lost."""
 
     def frames(self, stream: str, count: int) -> None:
         """Hear that so many frames came since this was last told."""
