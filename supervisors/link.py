@@ -10,8 +10,9 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from quietmaker.coinbase.auth import ApiKey, Signer
@@ -24,7 +25,7 @@ from quietmaker.coinbase.streams.user_stream import CoinbaseUserStream
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.product import Product
 from quietmaker.core.units import seconds
-from quietmaker.errors import SafetyRefusal, WireError
+from quietmaker.errors import ExchangeRefused, SafetyRefusal, WireError
 from quietmaker.ports import Clock, MarketStream, UserStream
 from quietmaker.settings import Settings
 from quietmaker.telemetry.metrics import Metrics
@@ -34,6 +35,10 @@ from supervisors.watch import RequestsWatch, StreamsWatch
 
 URGENT_SHARE: Final = 40
 """Percent of the request limits that only orders and cancellations may use."""
+SIGNED_AGAIN: Final = (1.0, 2.0, 4.0)
+"""Seconds between the first requests of a start that are answered with 401: Coinbase does that in bursts."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -91,8 +96,8 @@ class Connection:
             settings, endpoints, self._signer, clock=clock, metrics=metrics
         )
         try:
-            check_permissions(self._exchange, key)
-            self.offered = self._exchange.products()
+            patiently(lambda: check_permissions(self._exchange, key), time.sleep)
+            self.offered = patiently(self._exchange.products, time.sleep)
         except BaseException:
             self._exchange.close()
             raise
@@ -227,6 +232,22 @@ def paper_endpoints(settings: Settings, url: str) -> Endpoints:
         user=urlunsplit(socket._replace(path="/user")),
         ca_file=None if ca_file is None else Path(ca_file),
     )
+
+
+def patiently(ask: Callable[[], T], pause: Callable[[float], None]) -> T:
+    """Ask, and again after a pause while the key is refused: one that is valid is refused in bursts only.
+
+    Raises:
+        WireError: if the exchange cannot be asked, or refuses the key every time.
+    """
+    for seconds_more in SIGNED_AGAIN:
+        try:
+            return ask()
+        except ExchangeRefused as refused:
+            if refused.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            pause(seconds_more)
+    return ask()
 
 
 def check_permissions(exchange: CoinbaseExchange, key: ApiKey) -> None:
