@@ -105,7 +105,9 @@ class OrderGateway(BaseActor[GatewayMessage]):
             exchange=links.exchange,
             news=links.news,
             monotonic=around.monotonic,
-            wanted=lambda intent: intent.purpose is Purpose.EXIT or not links.kill.is_set,
+            wanted=lambda intent: (
+                intent.purpose is Purpose.EXIT or not links.kill.stops(intent.symbol)
+            ),
             owing=partial(links.reconciler.tell, StreamsStarted()),
             log=self._log,
         )
@@ -203,10 +205,12 @@ class OrderGateway(BaseActor[GatewayMessage]):
         )
 
     def _stopped_by_switch(self, intent: Intent, *, stored: bool) -> bool:
-        kill = self._links.kill
-        if not kill.is_set or intent.purpose is Purpose.EXIT:
+        if intent.purpose is Purpose.EXIT:
             return False
-        self._refuse(intent, f"{KILL_SWITCH}: {kill.reason}", stored=stored)
+        reason = self._links.kill.stops(intent.symbol)
+        if not reason:
+            return False
+        self._refuse(intent, f"{KILL_SWITCH}: {reason}", stored=stored)
         return True
 
     def _stopped_at_door(self, intent: Intent) -> bool:

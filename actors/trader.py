@@ -6,7 +6,7 @@ fact was recorded before the trader heard of it, and the restarted trader begins
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -73,7 +73,11 @@ _ASK_AGAIN_AFTER: Final = 10 * SECOND
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraderLinks:
-    """Whom a trader talks to, and what it shares with the world."""
+    """Whom a trader talks to, and what it shares with the world.
+
+    Attributes:
+        mode: the symbol's, as it stands.
+    """
 
     gateway: Tellable[GatewayMessage]
     feed: Tellable[FeedMessage]
@@ -82,6 +86,7 @@ class TraderLinks:
     board: Board
     metrics: Metrics
     clock: Clock
+    mode: Callable[[Instant], ModeChanged]
 
 
 class TraderActor(BaseActor[TraderMessage]):
@@ -119,7 +124,8 @@ class TraderActor(BaseActor[TraderMessage]):
 
     def receive(self, message: TraderMessage) -> None:
         """Take what the market did meanwhile, then pass the message to the core and do what it commands."""
-        self._drain()
+        if not isinstance(message, ModeChanged):
+            self._drain()  # an operator's word waits for no market
         match message:
             case MarketMoved():
                 pass  # taken already
@@ -286,6 +292,8 @@ class TraderActor(BaseActor[TraderMessage]):
             return  # a second answer to a request that was repeated, or one to an earlier life
         for event in message.setting:
             self._do(self.core.on(event))
+        # Read now, not when the books were: what was told meanwhile must not be undone.
+        self._do(self.core.on(self._links.mode(self._links.clock.now())))
         # The market first: adopted quotes that are still wanted then keep their place in the queue.
         self._drain()
         self._do(self.core.on(message.recovered))

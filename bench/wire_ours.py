@@ -130,6 +130,7 @@ def _trade(url: str, kind: str, folder: Path, log: Any) -> None:
             metrics=metrics,
             run=run,
             born=None,
+            imposed=(),
         )
         trading = compose(settings, outside, products, process=dict, refresh=lambda: None)
         _Run(trading, watch).go()

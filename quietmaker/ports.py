@@ -20,6 +20,7 @@ from quietmaker.core.filter_rules import DayOfTrades, Trades
 from quietmaker.core.filter_states import Transition
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
 from quietmaker.core.market import CandleBar, MarketEvent
+from quietmaker.core.modes import ModeNoted, OperatorActed
 from quietmaker.core.orders import ExitReason, Fill, Intent, Move, OrderState, Working
 from quietmaker.core.positions import Lot
 from quietmaker.core.product import Product
@@ -309,6 +310,8 @@ LedgerFact: TypeAlias = (
     | CashMoved
     | BalanceSeen
     | TieOutDone
+    | ModeNoted
+    | OperatorActed
 )
 
 

@@ -91,6 +91,11 @@ class Home:
         return self.root / "lock"
 
     @property
+    def control_token(self) -> Path:
+        """Return the file of the token that commands bring to the running instance."""
+        return self.root / "control.token"
+
+    @property
     def instance_file(self) -> Path:
         """Return the file in which the running instance describes itself."""
         return self.root / "instance.json"

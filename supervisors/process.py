@@ -20,6 +20,7 @@ from actors.view import snapshots
 from quietmaker.core.orders import Fill
 from quietmaker.core.units import SECOND, Nanos
 from quietmaker.errors import LedgerError
+from quietmaker.ledger import modes
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
@@ -151,6 +152,7 @@ class Process:
             metrics=self.metrics,
             run=opened.run,
             born=opened.born,
+            imposed=modes.standing(opened.books.url),
         )
         return compose(
             self.settings,
@@ -316,7 +318,7 @@ class Process:
             "recovered": Check(not missing, f"waiting: {', '.join(missing)}" if missing else ""),
             "market": Check(bool(fresh), f"{len(fresh)} of {len(trading.products)} books are good"),
             "actors": Check(not trading.supervisor.down, ", ".join(trading.supervisor.down)),
-            "entries": Check(not kill.is_set, kill.reason),
+            "entries": Check(not (stopped := kill.reason or kill.halted), stopped),
             "filter": Check(trading.eligibility.known, trading.eligibility.failing),
             "ledger": Check(
                 not standing.trouble, standing.trouble or f"{standing.backlog} records wait"
@@ -366,6 +368,7 @@ class Process:
     def _refresh(self) -> None:
         """Set the gauges that are not read at the scrape."""
         now = self.clock.now()
+        self.trading.modes.poll(now)
         for role, age in self.trading.supervisor.ages().items():
             self.metrics.heartbeat(role, type(now)(now - age))
         ready = all(check.ok for check in self._checks().values())

@@ -14,6 +14,8 @@ class Gate(Name):
     """Why an entry is refused. The order is that in which they are shown when several apply."""
 
     HALTED = "halted"
+    FLATTENING = "flattening"
+    DRAINING = "draining"
     PAUSED = "paused"
     WARMING_UP = "warming_up"
     LEDGER_UNAVAILABLE = "ledger_unavailable"

@@ -121,17 +121,22 @@ class LedgerChanged:
 
 
 class Mode(Name):
-    """What the operator, or a breaker, lets this symbol do."""
+    """What the operator, a breaker or the roster lets this symbol do; the later, the severer.
+
+    PAUSE and DRAIN stop entries while exits go on; FLATTEN and HALT also leave at once. After DRAIN a
+    symbol is not expected to come back.
+    """
 
     RUN = "run"
     PAUSE = "pause"
+    DRAIN = "drain"
     FLATTEN = "flatten"
     HALT = "halt"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModeChanged:
-    """The operator or a breaker changed the mode. PAUSE stops entries; FLATTEN and HALT also leave."""
+    """The mode that is in force changed; `reason` says who imposed it and why, empty for RUN."""
 
     now: Instant
     mode: Mode

@@ -43,6 +43,12 @@ _TICK_TOO_COARSE: Final = Gate.TICK_TOO_COARSE
 _INSUFFICIENT_DATA: Final = Gate.INSUFFICIENT_DATA
 _INSUFFICIENT_VOLATILITY: Final = Gate.INSUFFICIENT_VOLATILITY
 _RUN: Final = Mode.RUN
+_OF_MODE: Final = {
+    Mode.PAUSE: Gate.PAUSED,
+    Mode.DRAIN: Gate.DRAINING,
+    Mode.FLATTEN: Gate.FLATTENING,
+    Mode.HALT: Gate.HALTED,
+}
 _UNKNOWN: Final = OrderState.UNKNOWN
 
 
@@ -84,7 +90,7 @@ def range_suffices(required: int, low: int, high: int, bid: int, ask: int) -> bo
 def standing(state: State) -> Gate | None:
     """Return the first gate that refuses both sides, whatever the price; None if none does."""
     if state.mode is not _RUN:
-        return Gate.PAUSED if state.mode is Mode.PAUSE else Gate.HALTED
+        return _OF_MODE[state.mode]
     if not state.recovered or not state.verdict_known or not (state.seen or state.stale):
         return Gate.WARMING_UP
     if state.ledger:
@@ -158,6 +164,8 @@ def explain(state: State, gate: Gate, *, bid: int, ask: int, limit: str) -> str:
             count, _, _ = state.candles.window(state.now)
             need = state.params.gates.min_candles
             return f"{count} of {WINDOW} closed candles, {need} needed (gates.min_candles)"
+        case Gate.HALTED | Gate.FLATTENING | Gate.DRAINING | Gate.PAUSED:
+            return state.mode_reason
         case Gate.LEDGER_UNAVAILABLE:
             return state.ledger
         case Gate.EXCLUDED:

@@ -61,8 +61,8 @@ def learn(
             state.resize(share)
         case LedgerChanged(trouble=trouble):
             state.ledger = trouble
-        case ModeChanged(mode=mode):
-            state.mode = mode
+        case ModeChanged(mode=mode, reason=reason):
+            state.mode, state.mode_reason = mode, reason
         case ExposureChanged(others=others):
             state.others = tick_lots(state.product, others)
         case _:

@@ -93,6 +93,7 @@ class State:
         "limits",
         "lost_today",
         "mode",
+        "mode_reason",
         "next_sequence",
         "now",
         "off",
@@ -124,6 +125,7 @@ class State:
         self.fees: FeeRates | None = None
         self.exit_fees: FeeRates | None = None
         self.mode = Mode.RUN
+        self.mode_reason = ""
         self.verdict_known = False
         self.excluded: str | None = None
         self.ledger = ""

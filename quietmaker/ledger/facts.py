@@ -14,6 +14,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.core.commands import Alert, DustLeft, HoldChanged
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
+from quietmaker.core.modes import ModeNoted, OperatorActed
 from quietmaker.core.orders import Fill, Intent, OrderState
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
@@ -22,6 +23,7 @@ from quietmaker.ledger import sql
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, insert, rows, savepoint
 from quietmaker.ledger.derivation.derive import ADVERSE_HORIZON, Key
 from quietmaker.ledger.derivation.derived import Told, derive_symbol, split_again
+from quietmaker.ledger.modes import action_row, mode_row
 from quietmaker.ledger.rows import (
     INTENT_COLUMNS,
     alert_row,
@@ -103,6 +105,8 @@ KINDS: Final[Mapping[str, _Kind]] = {
     "cash": _Kind(of=CashMoved, key=(0,)),
     "balances": _Kind(of=BalanceSeen, key=()),
     "tie_outs": _Kind(of=TieOutDone, key=()),
+    "modes": _Kind(of=ModeNoted, key=()),
+    "actions": _Kind(of=OperatorActed, key=()),
 }
 """Every kind by the prefix of its queries, in the order in which a batch is stored."""
 
@@ -149,6 +153,10 @@ def _row(fact: LedgerFact, products: Mapping[str, Product]) -> Row:
             return balance_row(fact)
         case TieOutDone():
             return tie_out_row(fact)
+        case ModeNoted():
+            return mode_row(fact)
+        case OperatorActed():
+            return action_row(fact)
 
 
 def store(cursor: Cursor, entries: Sequence[Entry]) -> list[Refusal]:

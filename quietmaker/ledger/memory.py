@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 from quietmaker.core.commands import Alert, DustLeft, HoldChanged
 from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, TieOutDone
+from quietmaker.core.modes import ModeNoted, OperatorActed
 from quietmaker.core.orders import (
     TERMINAL,
     ExitReason,
@@ -44,6 +45,8 @@ from quietmaker.ports import (
     SymbolBooks,
 )
 
+_Identity: TypeAlias = OrderFact | Alert | ModeNoted | OperatorActed | tuple[str, Side, Instant]
+
 _AT_FILL: Final = Nanos(0)
 _UNKNOWN_ORDER: Final = "no intent was written for its order"
 _AWAY: Final = "the ledger was made unavailable"
@@ -69,7 +72,7 @@ class MemoryLedger:
         available: set it to False and the database is away: what is written waits, entries are refused.
         waiting: facts that were written and not applied yet, in order.
         runs, intents, fills, marks, dust: what is stored, by its identity.
-        events, holds, alerts, refused: what is stored, in the order in which it was told.
+        events, holds, alerts, modes, actions, refused: what is stored, in the order in which it was told.
         tie_out: what tie-outs told.
     """
 
@@ -84,13 +87,15 @@ class MemoryLedger:
         self.dust: dict[str, DustLeft] = {}
         self.holds: list[HoldChanged] = []
         self.alerts: list[Alert] = []
+        self.modes: list[ModeNoted] = []
+        self.actions: list[OperatorActed] = []
         self.refused: list[LedgerFact] = []
         self.tie_out = TieOutMemory()
         self.waiting: list[LedgerFact] = []
         self._mode = mode
         self._configs: dict[str, str] = {}
         self._standings: dict[str, Standing] = {}
-        self._seen: set[OrderFact | Alert | tuple[str, Side, Instant]] = set()
+        self._seen: set[_Identity] = set()
         self._last = 0
         self._told: list[str] = []
         self._closed = False
@@ -269,14 +274,24 @@ class MemoryLedger:
                 if self._is_new((fact.symbol, fact.side, fact.now)):
                     self.holds.append(fact)
                 return ""
-            case Alert():
-                if self._is_new(fact):
-                    self.alerts.append(fact)
-                return ""
+            case Alert() | ModeNoted() | OperatorActed():
+                return self._keep(fact)
             case DifferenceNoted() | CashMoved() | BalanceSeen() | TieOutDone():
                 return self.tie_out.store(fact)
 
-    def _is_new(self, identity: OrderFact | Alert | tuple[str, Side, Instant]) -> bool:
+    def _keep(self, fact: Alert | ModeNoted | OperatorActed) -> str:
+        """Store what nothing else refers to."""
+        if self._is_new(fact):
+            match fact:
+                case Alert():
+                    self.alerts.append(fact)
+                case ModeNoted():
+                    self.modes.append(fact)
+                case OperatorActed():
+                    self.actions.append(fact)
+        return ""
+
+    def _is_new(self, identity: _Identity) -> bool:
         """Return whether this was not stored before, without looking through everything that was."""
         known = identity in self._seen
         self._seen.add(identity)

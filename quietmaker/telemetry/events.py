@@ -40,6 +40,8 @@ class Event(Enum):
     FEES_CHANGED = "fees_changed"
     CANCEL_REQUESTED = "cancel_requested"
     HOLD_CHANGED = "hold_changed"
+    MODE_CHANGED = "mode_changed"
+    OPERATOR_ACTED = "operator_acted"
     EXIT_DECIDED = "exit_decided"
     ROUND_TRIP_CLOSED = "round_trip_closed"
     FILTER_EVALUATED = "filter_evaluated"
@@ -91,6 +93,8 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.FEES_CHANGED: "the account's fee rates are known, changed, or not known any more",
         Event.CANCEL_REQUESTED: "a cancellation was asked for, and why",
         Event.HOLD_CHANGED: "the reason for not quoting a side changed",
+        Event.MODE_CHANGED: "somebody imposed or lifted a mode, with who and why",
+        Event.OPERATOR_ACTED: "an operator gave a command, with what came of it",
         Event.EXIT_DECIDED: "an exit rule decided; the message begins with its phrase",
         Event.ROUND_TRIP_CLOSED: "a position is closed, with its result",
         Event.FILTER_EVALUATED: "the symbol filter judged every symbol, with what it judged on",

@@ -1,4 +1,6 @@
-"""The management port: ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/-/status``, on its own daemon threads.
+"""The management port: ``/metrics``, ``/-/healthy``, ``/-/ready``, ``/-/status``, and actions by POST.
+
+It answers on its own daemon threads.
 
 It shares nothing with trading but the callbacks it is given, and answers when they raise or hang.
 Health says whether the process should be restarted; it looks at no database and no exchange. Readiness
@@ -17,9 +19,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Final
 
 from quietmaker.errors import ConfigError
+from quietmaker.telemetry.actions import LONGEST, Action, Actions
 from quietmaker.telemetry.guard import Captured
 from quietmaker.telemetry.probe import Failed, Probe
 
@@ -60,6 +64,8 @@ class ManagementServer:
         health: Callable[[], Check],
         ready: Callable[[], Mapping[str, Check]],
         status: Callable[[], Mapping[str, object]] = dict,
+        actions: Mapping[str, Action] = MappingProxyType({}),
+        token: str = "",
     ) -> None:
         """Bind the port; 0 takes a free one. Nothing is answered before `start`.
 
@@ -70,6 +76,8 @@ class ManagementServer:
             health: whether the process is well; looks at nothing outside of it.
             ready: whether it can trade, check by check.
             status: the document of ``/-/status``; empty while there is none.
+            actions: what may be asked for by POST, by path.
+            token: that a POST must bring (``Authorization: Bearer ...``).
 
         Raises:
             ConfigError: if the address cannot be bound; names the setting.
@@ -77,6 +85,7 @@ class ManagementServer:
         self._health = Probe("health", health)
         self._ready = Probe("readiness", ready)
         self._status = Probe("status", status)
+        self._actions = Actions(actions, token)
         self._expose = expose
         self._host = host
         self._server = _bind(host, port, self._handler())
@@ -120,6 +129,20 @@ class ManagementServer:
                 return _json(
                     HTTPStatus.NOT_FOUND, {"error": f"no such path; there is {', '.join(_PATHS)}"}
                 )
+
+    def act(self, path: str, authorization: str, body: bytes) -> _Answer:
+        """Return what is answered to a POST."""
+        if not self._actions.offers(path):
+            if path in {*_PATHS, *_ALIASES}:
+                problem = {"error": "only GET and HEAD are answered here"}
+                found = _json(HTTPStatus.METHOD_NOT_ALLOWED, problem)
+                return _Answer(found.status, found.content_type, found.body, "GET, HEAD")
+            known = ", ".join(self._actions.paths) or "none"
+            return _json(HTTPStatus.NOT_FOUND, {"error": f"no such action; there is {known}"})
+        if len(body) > LONGEST:
+            return _json(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": "the body is too long"})
+        answer = self._actions.perform(path, authorization, body)
+        return _json(answer.status, answer.document)
 
     def _metrics(self, accept: str) -> _Answer:
         with Captured() as capture:
@@ -167,13 +190,23 @@ class ManagementServer:
                 self._send(server.answer(self._path(), self.headers.get("Accept", "")), body=False)
 
             def do_POST(self) -> None:
-                problem = {"error": "only GET and HEAD are answered here"}
-                answer = _json(HTTPStatus.METHOD_NOT_ALLOWED, problem)
+                length = self.headers.get("Content-Length", "0")
+                # One byte more than is taken tells that it is too long.
+                wanted = (
+                    min(int(length), LONGEST + 1) if length.isascii() and length.isdigit() else 0
+                )
+                body = self.rfile.read(wanted)
+                given = self.headers.get("Authorization", "")
+                self._send(server.act(self._path(), given, body), body=True)
+
+            def do_PUT(self) -> None:
+                problem = {"error": "only GET, HEAD and POST are answered here"}
+                found = _json(HTTPStatus.METHOD_NOT_ALLOWED, problem)
                 self._send(
-                    _Answer(answer.status, answer.content_type, answer.body, "GET, HEAD"), body=True
+                    _Answer(found.status, found.content_type, found.body, "GET, HEAD"), body=True
                 )
 
-            do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815 - http.server's names
+            do_DELETE = do_PATCH = do_OPTIONS = do_PUT  # noqa: N815 - http.server's names
 
             def _path(self) -> str:
                 return self.path.partition("?")[0]

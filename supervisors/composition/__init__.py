@@ -75,6 +75,8 @@ def compose(
         news=shared.news,
         tie_out=shared.tie_out,
         eligibility=shared.filtering.eligibility,
+        facts=shared.facts,
+        modes=shared.modes,
     )
 
 

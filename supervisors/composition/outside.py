@@ -10,10 +10,13 @@ from actors.address import Address, DeadLetters
 from actors.board import Board
 from actors.conflate import MarketSlot
 from actors.eligibility import Eligibility
+from actors.facts import FactLog
+from actors.modes import Modes
 from actors.news import Newsroom
 from actors.status import StatusPage
 from actors.switch import KillSwitch
 from actors.tie_out import TieOut
+from quietmaker.core.modes import Imposed
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
 from quietmaker.ports import (
@@ -37,6 +40,7 @@ class Outside:
         tie_out_books: the ledger as a tie-out reads it.
         run: number of the run in the ledger; client ids begin with it.
         born: when the exchange came into being; None for one that outlives us.
+        imposed: the modes that stand, as the books have them.
     """
 
     exchange: Exchange
@@ -49,6 +53,7 @@ class Outside:
     metrics: Metrics
     run: int
     born: Instant | None
+    imposed: tuple[Imposed, ...]
 
 
 @dataclass(slots=True)
@@ -71,3 +76,5 @@ class Trading:
     news: Newsroom
     tie_out: TieOut
     eligibility: Eligibility
+    facts: FactLog
+    modes: Modes

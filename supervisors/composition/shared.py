@@ -11,6 +11,7 @@ from actors.budget import ChurnBudget
 from actors.conflate import MarketSlot
 from actors.differences import Differences
 from actors.facts import FactLog
+from actors.modes import Modes, ModesLinks
 from actors.news import Newsroom
 from actors.protocol import FactsQueued, MarketMoved
 from actors.status import StatusPage
@@ -65,6 +66,7 @@ class Shared:
         self.window = OrderWindow(self.to[tree.GATEWAY])
         self.facts = FactLog(outside.ledger, self.to_writer)
         self.board, self.page, self.kill = Board(), StatusPage(), KillSwitch()
+        self.modes = self._modes()
         self.slots = {symbol: self._slot(symbol) for symbol in products}
         self.filtering = Filtering(
             settings,
@@ -104,6 +106,15 @@ class Shared:
     def _slot(self, symbol: str) -> MarketSlot:
         address = self.traders[symbol]
         return MarketSlot(lambda: address.bound and address.tell(MarketMoved()))
+
+    def _modes(self) -> Modes:
+        links = ModesLinks(
+            traders=self.traders,
+            put=self.facts.put,
+            kill=self.kill,
+            now=self.outside.clock.now,
+        )
+        return Modes(links, self.outside.imposed)
 
     def _tie_out(self) -> TieOut:
         outside = self.outside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pykka
@@ -33,6 +34,7 @@ class Traders:
             board=shared.board,
             metrics=shared.outside.metrics,
             clock=shared.outside.clock,
+            mode=partial(shared.modes.of, symbol),
         )
         product = shared.products[symbol]
         params = shared.settings.params(symbol, product)

@@ -28,6 +28,8 @@ from quietmaker.core.events import (
     EligibilityChanged,
     FeesChanged,
     FundsChanged,
+    Mode,
+    ModeChanged,
     OrderFilled,
     OrderMoved,
     Recovered,
@@ -69,6 +71,10 @@ class Rig:
     gateway: Told[GatewayMessage] = field(default_factory=Told)
     feed: Told[FeedMessage] = field(default_factory=Told)
     board: Board = field(default_factory=Board)
+    standing: Mode = Mode.RUN
+
+    def mode(self, now: Instant) -> ModeChanged:
+        return ModeChanged(now=now, mode=self.standing, reason="operator anna: a test")
 
     def __post_init__(self) -> None:
         self.product = make_product()
@@ -88,6 +94,7 @@ class Rig:
                 board=self.board,
                 metrics=self.metrics,
                 clock=self.clock,
+                mode=self.mode,
             ),
         )
         self.number = 0
@@ -511,3 +518,20 @@ def test_a_book_that_orders_speak_against_is_asked_for_anew() -> None:
             intent = sent[0].intent
             rig.moved(intent.client_id, Move.ACCEPTED)
     assert rig.feed.messages == [BookDoubted(symbol=SYMBOL)]
+
+
+def test_a_trader_that_begins_anew_stands_under_the_mode_of_now() -> None:
+    rig = Rig(standing=Mode.HALT)
+    rig.recover()
+    rig.touch()
+    assert rig.trader.core.state.mode is Mode.HALT
+    assert rig.gateway.take() == []
+
+
+def test_an_operators_word_is_heard_before_the_market_that_waits() -> None:
+    rig = Rig()
+    rig.recover()
+    rig.slot.put_touch(touch_changed(rig.clock.now()))
+    rig.trader.on_receive(ModeChanged(now=rig.clock.now(), mode=Mode.PAUSE, reason="operator anna"))
+    rig.trader.on_receive(MarketMoved())
+    assert rig.gateway.take() == []

@@ -218,6 +218,7 @@ class Rig:
                 metrics=self.metrics,
                 run=self.run,
                 born=None,
+                imposed=(),
             ),
             products,
             process=dict,

@@ -166,6 +166,12 @@ def reconfigure(**parts: object) -> Heal:
 
 STORIES: Final[dict[Gate, Story]] = {
     Gate.HALTED: Story(after(lambda desk: desk.mode(Mode.HALT)), lambda desk: desk.mode(Mode.RUN)),
+    Gate.FLATTENING: Story(
+        after(lambda desk: desk.mode(Mode.FLATTEN)), lambda desk: desk.mode(Mode.RUN)
+    ),
+    Gate.DRAINING: Story(
+        after(lambda desk: desk.mode(Mode.DRAIN)), lambda desk: desk.mode(Mode.RUN)
+    ),
     Gate.PAUSED: Story(after(lambda desk: desk.mode(Mode.PAUSE)), lambda desk: desk.mode(Mode.RUN)),
     Gate.WARMING_UP: Story(no_verdict, make_ready),
     Gate.LEDGER_UNAVAILABLE: Story(

@@ -32,6 +32,10 @@ ROWS: Final = {
     "operator_actions": (
         "(at_ns, operator, action, arguments, outcome) VALUES (5, 'root', 'pause', '{}', 'done')"
     ),
+    "modes": (
+        "(at_ns, scope, source, mode, reason, imposed_by)"
+        " VALUES (5, NULL, 'operator', 'halt', 'enough', 'root')"
+    ),
     "import_batches": (
         "(origin, digest, at_ns, read, imported, refused) VALUES ('old.csv', 'abc', 5, 3, 1, 1)"
     ),
@@ -68,6 +72,7 @@ def books(database_url: str) -> Iterator[Cursor]:
         ("filter_transitions", "reason"),
         ("config_history", "settings"),
         ("operator_actions", "outcome"),
+        ("modes", "mode"),
     ],
 )
 @pytest.mark.parametrize("change", ["DELETE FROM {0}", "TRUNCATE {0}", "UPDATE {0} SET {1} = {1}"])

@@ -25,6 +25,9 @@ SELECT name FROM (
 WHERE space = 'public'::regnamespace AND name NOT LIKE '%schema_version%'
 """
 
+OURS = "SELECT count(*) FROM trade_records WHERE source <> 'legacy'"
+"""Orders of ours; since 0005 the view shows imported ones too."""
+
 
 def _query(url: str, statement: str) -> list[tuple[object, ...]]:
     connection = psycopg2.connect(url)
@@ -84,10 +87,10 @@ def test_each_revision_alone_goes_up_down_and_up_on_data(empty_url: str) -> None
         migrate.downgrade(empty_url, revision="-1")
         assert migrate.upgrade(empty_url, revision=revision) == revision
         migrate.downgrade(empty_url, revision="-1")
-        assert _query(empty_url, "SELECT count(*) FROM trade_records") == [(1,)]
+        assert _query(empty_url, OURS) == [(1,)]
     for revision in migrate.known_revisions()[1:]:
         assert migrate.upgrade(empty_url, revision=revision) == revision
-        assert _query(empty_url, "SELECT count(*) FROM trade_records") == [(1,)]
+        assert _query(empty_url, OURS) == [(1,)]
     _run(empty_url, fill_books)
 
 

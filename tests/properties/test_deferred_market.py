@@ -16,7 +16,14 @@ from actors.facts import FactLog
 from actors.protocol import FeedMessage, GatewayMessage, MarketMoved
 from actors.trader import TraderActor, TraderLinks
 from quietmaker.core.commands import Command
-from quietmaker.core.events import DataLost, TouchChanged, TradePrinted, TraderEvent
+from quietmaker.core.events import (
+    DataLost,
+    Mode,
+    ModeChanged,
+    TouchChanged,
+    TradePrinted,
+    TraderEvent,
+)
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.params import TraderParams
 from quietmaker.core.trader import Trader
@@ -60,6 +67,7 @@ class Slotted(TraderActor):
                 board=Board(),
                 metrics=make_metrics(),
                 clock=clock,
+                mode=lambda now: ModeChanged(now=now, mode=Mode.RUN, reason=""),
             ),
         )
 

@@ -74,6 +74,7 @@ class Rig:
             metrics=self.metrics,
             run=run,
             born=None,
+            imposed=(),
         )
         self.trading: Trading = compose(
             settings, outside, source.info().products, process=dict, refresh=lambda: None

@@ -150,3 +150,20 @@ FROM (VALUES %s) AS v (
     at_ns, verdict, fills, orders, balances, differences, detail, next_ns, flows, opened_ns)
 ON CONFLICT (at_ns) DO NOTHING
 RETURNING id
+
+-- name: modes_insert
+INSERT INTO modes (at_ns, scope, source, mode, reason, imposed_by, until_ns)
+SELECT v.at_ns, v.scope, v.source, v.mode, v.reason, v.imposed_by, v.until_ns::bigint
+FROM (VALUES %s) AS v (at_ns, scope, source, mode, reason, imposed_by, until_ns)
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- name: actions_insert
+INSERT INTO operator_actions (at_ns, operator, action, arguments, outcome)
+SELECT v.at_ns, v.operator, v.action, v.arguments::json, v.outcome
+FROM (VALUES %s) AS v (at_ns, operator, action, arguments, outcome)
+WHERE NOT EXISTS (
+    SELECT FROM operator_actions a
+    WHERE a.at_ns = v.at_ns AND a.operator = v.operator AND a.action = v.action
+      AND a.arguments::text = v.arguments AND a.outcome = v.outcome)
+RETURNING id
