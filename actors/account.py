@@ -51,14 +51,15 @@ class Accounts:
 
         Args:
             exchange: who is asked.
-            products: those that are traded.
+            products: those that are traded, as they come and go.
             board: what the traders hold.
             refresh: pause between questions for fees and balances.
             products_refresh: the same for products, whose answer is long and changes rarely.
             metrics: hear of the fee rates.
         """
         self._exchange = exchange
-        self._products = dict(products)
+        self._given = products
+        self._changed: dict[str, Product] = {}
         self._board = board
         self._refresh = refresh
         self._products_refresh = products_refresh
@@ -92,11 +93,12 @@ class Accounts:
         if self._polled is not None and mono - self._polled < self._refresh:
             return []
         self._polled = mono
-        before = {symbol: self._board.view(symbol) for symbol in self._products}
+        products = self._products()
+        before = {symbol: self._board.view(symbol) for symbol in products}
         fees = self.fees
         self._ask()
         told: list[tuple[str, Told]] = []
-        for symbol in self._products:
+        for symbol in products:
             if self.fees != fees:
                 told.append((symbol, FeesChanged(now=now, fees=self.fees)))
             view, was = self._board.view(symbol), before[symbol]
@@ -110,6 +112,10 @@ class Accounts:
             self._products_polled = mono
             told.extend(self._changed_products(now))
         return told
+
+    def _products(self) -> dict[str, Product]:
+        """Return those that are traded now, as they were last told."""
+        return {s: self._changed.get(s, product) for s, product in self._given.items()}
 
     def _ask(self) -> None:
         before = self.fees
@@ -142,11 +148,12 @@ class Accounts:
         return answer
 
     def _funds(self, symbol: str, *, held: int, now: Instant) -> FundsChanged:
-        if self.balances is None:
+        products = self._products()
+        product = products.get(symbol)
+        if self.balances is None or product is None:
             return FundsChanged(now=now, quote=None, base=None)
-        product = self._products[symbol]
         quote = self._total(product.quote)
-        sharers = sum(other.quote == product.quote for other in self._products.values())
+        sharers = sum(other.quote == product.quote for other in products.values())
         share = _floor(quote, sharers)
         spare = EXACT.subtract(self._total(product.base), product.size(max(held, 0)))
         base = product.floor_lots(max(spare, ZERO))
@@ -163,7 +170,7 @@ class Accounts:
             self._log.warning(Event.ALERT, f"products cannot be asked for: {error}")
             return []
         told: list[tuple[str, ProductChanged]] = []
-        for symbol, product in self._products.items():
+        for symbol, product in self._products().items():
             found = offered.get(symbol, replace(product, untradable="delisted"))
             if found == product:
                 continue
@@ -171,7 +178,7 @@ class Accounts:
                 # Ticks and lots of open orders and stored facts would change their meaning.
                 found = replace(product, untradable="increments_changed")
             if found != product:
-                self._products[symbol] = found
+                self._changed[symbol] = found
                 told.append((symbol, ProductChanged(now=now, product=found)))
         return told
 

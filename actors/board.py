@@ -118,6 +118,15 @@ class Board:
                 self._exposure[view.quote_currency] = EXACT.add(total, change)
                 self.version += 1
 
+    def forget(self, symbol: str) -> None:
+        """Show a symbol no more; what it earned stays."""
+        with self._mutex:
+            view = self._views.pop(symbol, None)
+            if view is not None and view.exposure:
+                total = self._exposure.get(view.quote_currency, ZERO)
+                self._exposure[view.quote_currency] = EXACT.subtract(total, view.exposure)
+                self.version += 1
+
     def closed(self, trip: RoundTrip) -> None:
         """Count a closed round trip."""
         with self._mutex:

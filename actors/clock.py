@@ -7,7 +7,6 @@ other over the whole period: all at once would want the interpreter together, an
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ class ClockLinks:
     """What the clock works with.
 
     Attributes:
-        ticks: each delivers a tick to one actor, unless that is behind; at least one.
+        ticks: those of this moment, at least one: each delivers a tick to an actor that is not behind.
         feed: hears whether the clocks agree; without that nothing is quoted.
         board: shows the skew.
         skew_limit: beyond this, times of orders and candles mean something else than they say.
@@ -42,7 +41,7 @@ class ClockLinks:
 
     clock: Clock
     exchange: Exchange
-    ticks: Sequence[Callable[[Tick], None]]
+    ticks: Callable[[], Sequence[Callable[[Tick], None]]]
     feed: Tellable[FeedMessage]
     board: Board
     skew_limit: Nanos
@@ -82,12 +81,14 @@ class ClockActor(BaseActor[ClockMessage]):
             self._measure()
 
     def _run(self) -> None:
-        ticks, clock = self._links.ticks, self._links.clock
-        pause = PERIOD / SECOND / len(ticks)
-        for tick in itertools.cycle(ticks):
-            if self._over.wait(pause):
-                return
-            tick(Tick(now=clock.now()))
+        clock = self._links.clock
+        while True:
+            ticks = self._links.ticks()
+            pause = PERIOD / SECOND / len(ticks)
+            for tick in ticks:
+                if self._over.wait(pause):
+                    return
+                tick(Tick(now=clock.now()))
 
     def _measure(self) -> None:
         """Compare with the exchange; half of the request's time is taken to be its way there."""

@@ -7,7 +7,7 @@ reconciler. So its number says exactly whether books that were read hold it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from actors.address import Tellable
@@ -42,9 +42,22 @@ class Newsroom:
     """
 
     def __init__(
-        self, facts: FactLog, traders: Mapping[str, Tellable[TraderMessage]], clock: Clock
+        self,
+        facts: FactLog,
+        traders: Mapping[str, Tellable[TraderMessage]],
+        clock: Clock,
+        *,
+        unowned: Callable[[str], None],
     ) -> None:
-        """Serve these traders, by symbol."""
+        """Serve these traders, by symbol, as they come and go.
+
+        Args:
+            facts: where everything is recorded first.
+            traders: by symbol.
+            clock: the clock.
+            unowned: hears of an execution in a symbol that has no trader any more: somebody must own it.
+        """
+        self._unowned = unowned
         self._facts = facts
         self._traders = traders
         self._clock = clock
@@ -107,7 +120,9 @@ class Newsroom:
         if number is None:
             return False
         event = OrderFilled(now=self._clock.now(), fill=fill)
-        self._tell(fill.symbol, OrderNews(number=number, event=event))
+        told = self._tell(fill.symbol, OrderNews(number=number, event=event))
+        if not told and fill.symbol not in self._traders:
+            self._unowned(fill.symbol)
         return True
 
     def reported(self, report: OrderReport) -> None:
@@ -127,7 +142,6 @@ class Newsroom:
         """Return whether the symbol has a trader."""
         return symbol in self._traders
 
-    def _tell(self, symbol: str, news: OrderNews) -> None:
+    def _tell(self, symbol: str, news: OrderNews) -> bool:
         trader = self._traders.get(symbol)
-        if trader is not None:
-            trader.tell(news)
+        return trader is not None and trader.tell(news)

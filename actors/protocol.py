@@ -193,7 +193,14 @@ class UserStreamHeard:
     ready: bool
 
 
-FeedMessage: TypeAlias = BookBroke | BookDoubted | ClockCompared | UserStreamHeard | Tick
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SymbolsChanged:
+    """A symbol came or went: the slots say which there are."""
+
+
+FeedMessage: TypeAlias = (
+    BookBroke | BookDoubted | ClockCompared | UserStreamHeard | SymbolsChanged | Tick
+)
 ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick
 TieOutMessage: TypeAlias = Tick

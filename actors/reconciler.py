@@ -150,7 +150,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         if mono - self._swept_at >= SWEEP_EVERY:
             self._sweep_wanted = True
         for symbol, event in self._links.accounts.poll(mono, now):
-            self._links.traders[symbol].tell(event)
+            self._tell_one(symbol, event)
 
     def _start(self) -> None:
         if self._pass is not None or self.around.monotonic() < self._again_at:
@@ -376,7 +376,12 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             if self._wanted.get(symbol) == life:
                 del self._wanted[symbol]
             told = Recover(life=life, recovered=recovered, upto=message.upto, setting=setting)
-            self._links.traders[symbol].tell(told)
+            self._tell_one(symbol, told)
+
+    def _tell_one(self, symbol: str, message: TraderMessage) -> None:
+        trader = self._links.traders.get(symbol)
+        if trader is not None:  # symbols come and go
+            trader.tell(message)
 
     def _ask_gateway(self, order: Working) -> None:
         """Have an order asked for that is unknown still: it must not stay so for want of anybody asking."""

@@ -137,15 +137,20 @@ class ShadowDesk(BaseActor[ShadowMessage]):
                 Event.ALERT, f"the shadow begins without candles: {error}", symbol=symbol
             )
         tap: Tap = deque(maxlen=TAPPED)
-        standing = self._links.slots[symbol].standing()
+        slot = self._links.slots.get(symbol)
+        if slot is None:
+            return  # the symbol is gone; the filter will say so
+        standing = slot.standing()
         if standing is not None:
             tap.append(standing)
         self.shadows[symbol], self._taps[symbol] = shadow, tap
-        self._links.slots[symbol].tap = tap
+        slot.tap = tap
         self._log.info(Event.SHADOW, "trades in the shadow from now on", symbol=symbol)
 
     def _close(self, symbol: str) -> None:
-        self._links.slots[symbol].tap = None
+        slot = self._links.slots.get(symbol)
+        if slot is not None:
+            slot.tap = None
         del self.shadows[symbol], self._taps[symbol]
         self._log.info(Event.SHADOW, "trades in the shadow no more", symbol=symbol)
 

@@ -21,7 +21,7 @@ from actors.protocol import FilterMessage, TraderMessage
 from quietmaker.core import filter_check
 from quietmaker.core.events import DataLost, TouchChanged
 from quietmaker.core.filter_desk import Evaluation, FilterDesk, Floor, Windows
-from quietmaker.core.filter_rules import Verdict
+from quietmaker.core.filter_rules import Spread, Verdict
 from quietmaker.core.filter_states import (
     Ban,
     Evidence,
@@ -58,7 +58,8 @@ class FilterLinks:
 
     Attributes:
         banned: what the configuration says against a symbol, None when nothing.
-        spreads: outlive the actor; nobody else touches them.
+        traders: of the symbols that are judged; they come and go.
+        spreads: outlive the actor; nobody else looks into them.
         probation: share of its size that an entry has in a probation.
     """
 
@@ -106,7 +107,11 @@ class SymbolFilter(BaseActor[FilterMessage]):
         if now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now
             self._look(now)
-        if now >= self._links.eligibility.next_at or self._operator_spoke(now):
+        if (
+            now >= self._links.eligibility.next_at
+            or self._symbols_changed()
+            or self._operator_spoke(now)
+        ):
             self._evaluate(now)
         elif now - self._told_at >= TELL_EVERY:
             self._tell(now)
@@ -116,7 +121,8 @@ class SymbolFilter(BaseActor[FilterMessage]):
     def _look(self, now: Instant) -> None:
         """See every touch as it stands: the traders' own slots, read beside them."""
         for symbol, tracker in self._links.spreads.items():
-            match self._links.slots[symbol].standing():
+            slot = self._links.slots.get(symbol)
+            match None if slot is None else slot.standing():
                 case TouchChanged() as touch:
                     bid = touch.bid if touch.bid_size else 0
                     tracker.look(now, bid, touch.ask if touch.ask_size else 0)
@@ -126,6 +132,15 @@ class SymbolFilter(BaseActor[FilterMessage]):
                     pass
                 case other:
                     assert_never(other)
+
+    def _symbols_changed(self) -> bool:
+        """Return whether a symbol came or went; while it cannot be judged, it is tried as after a failure."""
+        desk, links = self._desk, self._links
+        return (
+            desk is not None
+            and not links.eligibility.failing
+            and desk.standings.keys() != links.traders.keys()
+        )
 
     def _operator_spoke(self, now: Instant) -> bool:
         """Return whether the operator said something new; while the books are away, nobody heard it."""
@@ -145,12 +160,16 @@ class SymbolFilter(BaseActor[FilterMessage]):
             symbol: Evidence(
                 real=trades[symbol].real,
                 shadow=trades[symbol].shadow,
-                spread=self._links.spreads[symbol].average(now),
+                spread=self._spread(symbol, now),
                 ban=self._ban(symbol, now),
                 included=included_by(self._overrides.get(symbol), standing, now),
             )
             for symbol, standing in desk.standings.items()
         }
+
+    def _spread(self, symbol: str, now: Instant) -> Spread:
+        tracker = self._links.spreads.get(symbol) or SpreadTracker(self._links.window)
+        return tracker.average(now)
 
     def _ban(self, symbol: str, now: Instant) -> Ban | None:
         return ban_of(self._links.banned(symbol), self._overrides.get(symbol), now)
@@ -161,6 +180,7 @@ class SymbolFilter(BaseActor[FilterMessage]):
         links = self._links
         try:
             desk = self._desk = self._desk or self._restore()
+            self._follow(desk)
             self._overrides = links.books.overrides()
             trades = links.books.trades(desk.windows(now))
             evidence = self._gather(desk, trades, now)
@@ -205,6 +225,16 @@ class SymbolFilter(BaseActor[FilterMessage]):
         stored = links.books.transitions(symbols)
         standings = {symbol: restored(symbol, stored[symbol]) for symbol in symbols}
         return FilterDesk(symbols, links.policy, links.floor, standings)
+
+    def _follow(self, desk: FilterDesk) -> None:
+        """Judge the symbols that are traded now; a new one goes on from what is stored of it."""
+        traded = tuple(self._links.traders)
+        new = [symbol for symbol in traded if symbol not in desk.standings]
+        stored = self._links.books.transitions(new) if new else {}
+        for symbol in desk.standings.keys() - traded:
+            desk.drop(symbol)
+        for symbol in new:
+            desk.add(restored(symbol, stored[symbol]))
 
     def _period(self) -> Nanos:
         """Return the pause to the next evaluation; the second one comes once a spread can be known."""

@@ -248,6 +248,12 @@ class MarketStream(Protocol):
     def resync(self, symbol: str) -> None:
         """Ask for a fresh snapshot of one book."""
 
+    def add(self, product: Product) -> None:
+        """Deliver one more product from now on, its snapshot first. Nothing new for one that is there."""
+
+    def remove(self, symbol: str) -> None:
+        """Deliver a product no more. Events that are under way may still come."""
+
     def stop(self) -> None:
         """Stop delivering; returns once no callback runs any more."""
 

@@ -13,6 +13,7 @@ from actors.conflate import MarketSlot
 from actors.eligibility import Eligibility
 from actors.shadow import ShadowDesk, ShadowLinks
 from actors.symbol_filter import FilterLinks, SymbolFilter
+from quietmaker.core.live import Live
 from quietmaker.core.product import Product
 from quietmaker.core.spread import SpreadTracker
 from quietmaker.core.units import Instant, seconds
@@ -28,6 +29,7 @@ class Filtering:
 
     Attributes:
         eligibility: what it last said; traders are recovered with it.
+        spreads: by symbol.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Filtering:
         """Prepare what outlives the actor."""
         self.eligibility = Eligibility()
         chosen = settings.filter
+        self.spreads = Live({symbol: SpreadTracker(chosen.window()) for symbol in traders})
         self._links = FilterLinks(
             books=books,
             policy=chosen.policy(),
@@ -55,7 +58,7 @@ class Filtering:
             banned=settings.exclusion,
             traders=traders,
             slots=slots,
-            spreads={symbol: SpreadTracker(chosen.window()) for symbol in traders},
+            spreads=self.spreads,
             eligibility=self.eligibility,
             metrics=metrics,
             now=now,
@@ -84,3 +87,11 @@ class Filtering:
     def make(self, around: Surroundings) -> pykka.ActorRef[Any]:
         """Start the actor."""
         return SymbolFilter.start(around, self._links)
+
+    def add(self, symbol: str) -> None:
+        """Watch the spread of one more symbol; the filter judges whoever has a trader."""
+        self.spreads.put(symbol, SpreadTracker(self._links.window))
+
+    def remove(self, symbol: str) -> None:
+        """Watch it no more."""
+        self.spreads.drop(symbol)

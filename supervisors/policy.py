@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -93,6 +93,45 @@ def leaves(node: Node) -> Iterator[str]:
         return
     for child in node.children:
         yield from leaves(child)
+
+
+def with_leaf(root: Branch, branch: str, name: str) -> Branch:
+    """Return the tree with one more actor, the last one of a branch.
+
+    Raises:
+        KeyError: if there is no such branch.
+        ValueError: if the name is taken.
+    """
+    if branch not in {root.name, *(each for each, _ in _parents(root))}:
+        raise KeyError(branch)
+
+    def grown(node: Branch) -> Branch:
+        children = tuple(grown(c) if isinstance(c, Branch) else c for c in node.children)
+        if node.name == branch:
+            children = (*children, Leaf(name))
+        return replace(node, children=children)
+
+    tree = grown(root)
+    check(tree)
+    return tree
+
+
+def without_leaf(root: Branch, name: str) -> Branch:
+    """Return the tree without an actor.
+
+    Raises:
+        KeyError: if there is no such actor.
+    """
+    if name not in leaves(root):
+        raise KeyError(name)
+
+    def shrunk(node: Branch) -> Branch:
+        kept = [c for c in node.children if c != Leaf(name)]
+        return replace(
+            node, children=tuple(shrunk(c) if isinstance(c, Branch) else c for c in kept)
+        )
+
+    return shrunk(root)
 
 
 def may_restart(intensity: Intensity, restarts: tuple[Nanos, ...], now: Nanos) -> bool:

@@ -250,7 +250,7 @@ class Process:
         opened = self.opened
         ledger = opened.books.ledger
         try:
-            ledger.write(settle(opened.link.exchange, ledger, self.trading.products))
+            ledger.write(settle(opened.link.exchange, ledger, self.trading.known))
             if tie_out:
                 store(ledger)
                 self._tie_out(TIE_OUT_WITHIN)

@@ -1,6 +1,7 @@
 """The supervisor: starts the tree in order, restarts what fails as the policy says, stops in reverse.
 
-It is driven by one thread, `step` by `step`; failures reach it from any thread through its queue. It
+It is driven by one thread, `step` by `step`; failures reach it from any thread through its queue, and so
+does work for the driving thread (`post`). It
 restarts an actor by starting a new one behind the same address. What it cannot mend it says: a hung
 actor (its thread cannot be stopped) and an exhausted tree end in `GiveUp`, and the process then
 cancels all orders and exits.
@@ -12,7 +13,7 @@ import queue
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import pykka
 
@@ -23,11 +24,25 @@ from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.metrics import Metrics
 from supervisors import tree
-from supervisors.policy import Branch, GiveUp, History, Restart, check, leaves, on_failure
+from supervisors.policy import (
+    Branch,
+    GiveUp,
+    History,
+    Restart,
+    check,
+    leaves,
+    on_failure,
+    with_leaf,
+    without_leaf,
+)
 
 REPORT_WITHIN: Final = Nanos(SECOND)
 STOP_WITHIN: Final = 2.0
 """Seconds that an actor has to finish its message and what it owns."""
+
+
+Work: TypeAlias = Callable[[], GiveUp | None]
+"""Something for the driving thread."""
 
 
 class Silent(RuntimeError):  # noqa: N818 - the name says what the actor was
@@ -87,8 +102,9 @@ class Supervisor:
         if set(self._order) != set(children) or set(children) != set(addresses):
             raise ValueError("the tree, the children and the addresses must name the same actors")
         self._root = root
-        self._children = children
-        self._addresses = addresses
+        self._children = dict(children)
+        self._addresses = dict(addresses)
+        self._started = False
         self._monotonic = monotonic
         self._dead = dead
         self._metrics = metrics
@@ -97,7 +113,7 @@ class Supervisor:
         self._lives: dict[str, _Life] = {}
         self._down: dict[str, Nanos] = {}
         # Not a SimpleQueue: a signal handler that outlasts the time-out makes its `get` wait for ever.
-        self._reports: queue.Queue[Failure | None] = queue.Queue()
+        self._reports: queue.Queue[Failure | Work | None] = queue.Queue()
         self._log = Log("supervisor")
 
     # --- from any thread ------------------------------------------------------------------------
@@ -105,6 +121,10 @@ class Supervisor:
     def report(self, failure: Failure) -> None:
         """Take the report of a failed actor."""
         self._reports.put(failure)
+
+    def post(self, work: Work) -> None:
+        """Have something done by the driving thread, soon."""
+        self._reports.put(work)
 
     def wake(self) -> None:
         """Let `step` return soon."""
@@ -114,7 +134,7 @@ class Supervisor:
         """Return how many messages wait, by role; traders are added up."""
         depths = dict.fromkeys((tree.role(name) for name in self._order), 0)
         for name, life in list(self._lives.items()):
-            depths[tree.role(name)] += _depth(life)
+            depths[tree.role(name)] = depths.get(tree.role(name), 0) + _depth(life)
         return depths
 
     def ages(self) -> dict[str, Nanos]:
@@ -122,7 +142,7 @@ class Supervisor:
         now, ages = self._monotonic(), dict.fromkeys(map(tree.role, self._order), Nanos(0))
         for name, life in list(self._lives.items()):
             role = tree.role(name)
-            ages[role] = max(ages[role], Nanos(now - life.pulse.at))
+            ages[role] = max(ages.get(role, Nanos(0)), Nanos(now - life.pulse.at))
         return ages
 
     @property
@@ -134,16 +154,43 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every actor in order."""
+        self._started = True
         for name in self._order:
             self._start(name)
+
+    def add(self, name: str, child: Child, address: Address[Any], *, branch: str) -> None:
+        """Take one more actor, the last one of a branch, and start it if the tree runs.
+
+        Raises:
+            ValueError: if the name is taken.
+        """
+        self._root = with_leaf(self._root, branch, name)
+        self._order = tuple(leaves(self._root))
+        self._children[name], self._addresses[name] = child, address
+        if self._started:
+            self._start(name)
+
+    def remove(self, name: str) -> GiveUp | None:
+        """Stop an actor and forget it; one that does not stop ends in giving up, as any that hangs.
+
+        Raises:
+            KeyError: if there is no such actor.
+        """
+        self._root = without_leaf(self._root, name)
+        self._order = tuple(leaves(self._root))
+        if not self._stop(name):
+            return self._hung(name)
+        self._down.pop(name, None)
+        del self._children[name], self._addresses[name]
+        return None
 
     def step(self, timeout: float) -> GiveUp | None:
         """Deal with one report, or wait so long for it; then with what is due."""
         try:
-            failure = self._reports.get(timeout=timeout)
+            report = self._reports.get(timeout=timeout)
         except queue.Empty:
-            failure = None
-        gave_up = self._on_failure(failure) if failure is not None else None
+            report = None
+        gave_up = self._on_report(report)
         gave_up = gave_up or self._check_silent() or self._check_hung()
         if gave_up is None:
             self._restart_due()
@@ -182,6 +229,11 @@ class Supervisor:
             # A stop that met the end of the actor is never answered: look before calling it stuck.
             return life.ref.actor_stopped.is_set()
         return True
+
+    def _on_report(self, report: Failure | Work | None) -> GiveUp | None:
+        if report is None:
+            return None
+        return self._on_failure(report) if isinstance(report, Failure) else report()
 
     def _on_failure(self, failure: Failure) -> GiveUp | None:
         life = self._lives.get(failure.name)

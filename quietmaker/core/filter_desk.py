@@ -98,6 +98,15 @@ class FilterDesk:
         self._trips = 0
         self._doubts = 0
 
+    def add(self, standing: Standing) -> None:
+        """Judge one more symbol."""
+        self.standings[standing.symbol] = standing
+
+    def drop(self, symbol: str) -> None:
+        """Judge a symbol no more: that its trades are gone is no defect of the evidence."""
+        self.standings.pop(symbol, None)
+        self._trips = 0
+
     def windows(self, now: Instant) -> dict[str, Windows]:
         """Return from when on trades count, by symbol."""
         return {

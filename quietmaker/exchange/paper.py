@@ -343,6 +343,13 @@ class PaperMarketStream:
         """Deliver a fresh snapshot of one book."""
         self._exchange.resync(symbol)
 
+    def add(self, product: Product) -> None:
+        """Deliver a fresh snapshot: every product of the market is delivered anyway."""
+        self._exchange.resync(product.symbol)
+
+    def remove(self, symbol: str) -> None:
+        """Go on: whoever does not want it passes it over."""
+
     def stop(self) -> None:
         """Stop delivering; `start` may follow."""
         self._exchange.leave_market()

@@ -65,7 +65,8 @@ def compose(
     return Trading(
         supervisor=supervisor,
         traders=shared.traders,
-        products=products,
+        products=shared.products,
+        known=shared.known,
         ledger=outside.ledger,
         board=shared.board,
         page=shared.page,

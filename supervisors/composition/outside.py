@@ -62,11 +62,14 @@ class Trading:
 
     Attributes:
         traders: addresses by symbol.
+        products: of the symbols that are traded now.
+        known: of every symbol that was traded in this run.
     """
 
     supervisor: Supervisor
     traders: Mapping[str, Address[Any]]
     products: Mapping[str, Product]
+    known: Mapping[str, Product]
     ledger: Ledger
     board: Board
     page: StatusPage

@@ -1,4 +1,8 @@
-"""The objects that outlive the actors and that several of them hold."""
+"""The objects that outlive the actors and that several of them hold.
+
+Symbols come and go (`supervisors/roster.py`): what is known by symbol is `Live`, and whoever holds such
+a mapping sees the change.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ from actors.switch import KillSwitch
 from actors.tie_out import TieOut, TieOutLinks
 from actors.window import OrderWindow
 from quietmaker.core.events import LedgerChanged
+from quietmaker.core.live import Live
 from quietmaker.core.product import Product
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
@@ -47,6 +52,10 @@ class Shared:
     """Made once, before the first actor.
 
     Attributes:
+        known: products of every symbol that was traded in this run: what is still heard of one that
+            is gone can be read and stored.
+        products: of the symbols that are traded now.
+        revive: takes back a symbol that an execution was told of after it had been removed.
         to: addresses of the actors there is one of, by name.
         traders: addresses of the traders, by symbol.
         budget: outlives the gateway: a restart must not double what may be sent in a minute.
@@ -59,26 +68,28 @@ class Shared:
         """Make them."""
         self.settings = settings
         self.outside = outside
-        self.products = products
+        self.revive: Callable[[str], None] = _nobody
+        self.known = products if isinstance(products, Live) else Live(products)
+        self.products = Live(products)
         self.dead = _dead_letters(outside)
-        self.traders = {s: Address[Any](tree.trader(s), self.dead) for s in products}
+        self.traders = Live({s: self.address(s) for s in products})
         self.to: dict[str, Address[Any]] = {n: Address[Any](n, self.dead) for n in FIXED}
         self.window = OrderWindow(self.to[tree.GATEWAY])
         self.facts = FactLog(outside.ledger, self.to_writer)
         self.board, self.page, self.kill = Board(), StatusPage(), KillSwitch()
         self.modes = self._modes()
-        self.slots = {symbol: self._slot(symbol) for symbol in products}
+        self.slots = Live({symbol: self.slot(symbol) for symbol in products})
         self.filtering = Filtering(
             settings,
             outside.filter_books,
             outside.exchange,
-            products=products,
+            products=self.known,
             traders=self.traders,
             slots=self.slots,
             metrics=outside.metrics,
             now=outside.clock.now,
         )
-        self.news = Newsroom(self.facts, self.traders, outside.clock)
+        self.news = Newsroom(self.facts, self.traders, outside.clock, unowned=self._unowned)
         self.id_prefix = f"{OURS}{outside.run}"
         self.budget = ChurnBudget(
             settings.exchange.requests.entries_per_minute, monotonic=outside.clock.monotonic
@@ -98,12 +109,20 @@ class Shared:
             if address.bound:
                 address.tell(news)
 
+    def _unowned(self, symbol: str) -> None:
+        self.revive(symbol)
+
     def if_there(self, name: str) -> Callable[[Any], bool]:
         """Return a way to an actor that may be away just now; no dead letter is made of it."""
         address = self.to[name]
         return lambda message: address.bound and address.tell(message)
 
-    def _slot(self, symbol: str) -> MarketSlot:
+    def address(self, symbol: str) -> Address[Any]:
+        """Return a new address of a symbol's trader."""
+        return Address[Any](tree.trader(symbol), self.dead)
+
+    def slot(self, symbol: str) -> MarketSlot:
+        """Return a new slot that wakes the symbol's trader."""
         address = self.traders[symbol]
         return MarketSlot(lambda: address.bound and address.tell(MarketMoved()))
 
@@ -121,7 +140,7 @@ class Shared:
         links = TieOutLinks(
             exchange=outside.exchange,
             books=outside.tie_out_books,
-            products=self.products,
+            products=self.known,
             differences=self.differences,
             put=self.facts.put,
             backlog=lambda: outside.ledger.standing().backlog,
@@ -131,6 +150,10 @@ class Shared:
             born=outside.born,
         )
         return TieOut(links)
+
+
+def _nobody(symbol: str) -> None:
+    Log("roster").error(Event.ALERT, f"nobody owns what was executed of {symbol}", symbol=symbol)
 
 
 def _dead_letters(outside: Outside) -> DeadLetters:

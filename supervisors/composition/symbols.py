@@ -36,13 +36,13 @@ class Traders:
             clock=shared.outside.clock,
             mode=partial(shared.modes.of, symbol),
         )
-        product = shared.products[symbol]
-        params = shared.settings.params(symbol, product)
+        product = shared.known[symbol]
 
         def make(around: Surroundings) -> pykka.ActorRef[Any]:
             # A later life counts its orders from 1 again, under a prefix of its own.
             life = self._lives[symbol] = self._lives.get(symbol, 0) + 1
             prefix = shared.id_prefix + (f".{life}" if life > 1 else "")
+            params = shared.settings.params(symbol, product)
             core = Trader(product, params, id_prefix=prefix)
             return TraderActor.start(around, core=core, links=links)
 

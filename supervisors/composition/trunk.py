@@ -45,10 +45,11 @@ def ledger(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
 
 def clock(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
     """Start the clock."""
+    fixed = tuple(shared.to.values())
     links = ClockLinks(
         clock=shared.outside.clock,
         exchange=shared.outside.exchange,
-        ticks=[partial(_tick, to) for to in (*shared.to.values(), *shared.traders.values())],
+        ticks=lambda: [partial(_tick, to) for to in (*fixed, *shared.traders.values())],
         feed=shared.to[tree.FEED],
         board=shared.board,
         skew_limit=seconds(shared.settings.exchange.max_clock_skew_seconds),
@@ -83,7 +84,7 @@ def user_feed(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
         ours=OURS,
         stream=shared.outside.user_stream,
         news=shared.news,
-        products=shared.products,
+        products=shared.known,
         feed=shared.if_there(tree.FEED),
         reconciler=shared.if_there(tree.RECONCILER),
         metrics=shared.outside.metrics,
@@ -99,7 +100,7 @@ def reconciler(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
         ledger=shared.to[tree.LEDGER],
         gateway=shared.to[tree.GATEWAY],
         traders=shared.traders,
-        products=shared.products,
+        products=shared.known,
         facts=shared.facts,
         news=shared.news,
         accounts=_accounts(shared),
@@ -117,6 +118,7 @@ def feed(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
     """Start the market feed."""
     links = FeedLinks(
         stream=shared.outside.market_stream,
+        products=shared.known,
         slots=shared.slots,
         metrics=shared.outside.metrics,
         clock=shared.outside.clock,

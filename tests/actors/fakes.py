@@ -165,6 +165,8 @@ class FakeMarketStream:
         self.tell: Callable[[MarketEvent], None] | None = None
         self.alive = True
         self.resynced: list[str] = []
+        self.added: list[str] = []
+        self.removed: list[str] = []
         self.stopped = False
 
     def start(self, listener: Callable[[MarketEvent], None]) -> None:
@@ -172,6 +174,12 @@ class FakeMarketStream:
 
     def resync(self, symbol: str) -> None:
         self.resynced.append(symbol)
+
+    def add(self, product: Product) -> None:
+        self.added.append(product.symbol)
+
+    def remove(self, symbol: str) -> None:
+        self.removed.append(symbol)
 
     def stop(self) -> None:
         self.tell = None

@@ -12,13 +12,13 @@ from actors.feed import (
     BUSY,
     BUSY_WINDOW,
     CHANNEL_SILENCE,
-    REPEAT_AFTER,
     RESYNC_PAUSE,
     SYMBOL_SILENCE,
     FeedLinks,
     MarketFeed,
 )
-from actors.protocol import BookDoubted, ClockCompared, UserStreamHeard
+from actors.intake import REPEAT_AFTER
+from actors.protocol import BookDoubted, ClockCompared, SymbolsChanged, UserStreamHeard
 from quietmaker.core.events import DataLost, Tick, TouchChanged
 from quietmaker.core.market import (
     BookDelta,
@@ -31,6 +31,7 @@ from quietmaker.core.market import (
 )
 from quietmaker.core.units import SECOND, Instant, Lots, Side, Ticks
 from tests.actors.fakes import FakeMarketStream, HandClock, around, make_metrics
+from tests.kit.makers import make_product
 
 
 def snapshot(symbol: str, at: int, bid: int = 100, ask: int = 102) -> BookSnapshot:
@@ -48,6 +49,7 @@ class WatchedSlot(MarketSlot):
     def __init__(self) -> None:
         super().__init__(lambda: True)
         self.lost: list[StaleReason] = []
+        self.touches: list[TouchChanged] = []
         self.broken = False
 
     def put_lost(self, lost: DataLost) -> None:
@@ -57,6 +59,7 @@ class WatchedSlot(MarketSlot):
     def put_touch(self, touch: TouchChanged) -> None:
         if self.broken:
             raise ZeroDivisionError("a bug")
+        self.touches.append(touch)
         super().put_touch(touch)
 
 
@@ -73,6 +76,7 @@ class Rig:
             around("feed", self.clock, self.failures),
             FeedLinks(
                 stream=self.stream,
+                products={s: make_product(symbol=s) for s in ("A-USD", "B-USD", "C-USD")},
                 slots=self.slots,
                 metrics=make_metrics(),
                 clock=self.clock,
@@ -428,3 +432,37 @@ def test_a_doubted_book_is_lost_first_and_then_asked_for() -> None:
     assert lost.reason is StaleReason.DOUBTED
     rig.market()
     assert rig.stream.resynced == ["A-USD"]
+
+
+# --- symbols come and go ------------------------------------------------------------------------
+
+
+def test_a_symbol_that_comes_is_listened_to_before_its_market_is_asked_for() -> None:
+    rig = Rig()
+    new = WatchedSlot()
+    rig.slots["C-USD"] = new
+    rig.market(snapshot("C-USD", 1))
+    assert not new.touches  # nobody told the feed yet
+    rig.stream.added.clear()
+    rig.feed.on_receive(SymbolsChanged())
+    assert rig.stream.added == ["C-USD"]
+    rig.market(snapshot("C-USD", 1))
+    assert new.touches
+
+
+def test_a_symbol_that_goes_is_passed_over_and_one_that_comes_again_knows_nothing() -> None:
+    rig = Rig()
+    old = rig.slots.pop("B-USD")
+    rig.feed.on_receive(SymbolsChanged())
+    rig.market(snapshot("B-USD", 3))
+    assert not old.touches
+    new = rig.slots["B-USD"] = WatchedSlot()
+    rig.feed.on_receive(SymbolsChanged())
+    rig.market(BookDelta(symbol="B-USD", at=Instant(2), changes=((Side.BUY, Ticks(101), Lots(3)),)))
+    assert not new.touches  # a change of a book that it never saw
+    rig.market(snapshot("B-USD", 3))
+    assert new.touches
+
+
+def test_a_feed_that_starts_asks_for_whoever_came_while_there_was_none() -> None:
+    assert Rig().stream.added == ["A-USD", "B-USD"]

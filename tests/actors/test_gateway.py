@@ -62,12 +62,15 @@ class Rig:
     kill: KillSwitch = field(default_factory=KillSwitch)
     failures: list[Failure] = field(default_factory=list)
     per_minute: int = 1_000
+    unowned: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ledger = WatchedLedger(self.exchange)
         self.facts = FactLog(self.ledger, lambda: None)
         self.metrics = make_metrics()
-        self.news = Newsroom(self.facts, {SYMBOL: self.trader}, self.clock)
+        self.news = Newsroom(
+            self.facts, {SYMBOL: self.trader}, self.clock, unowned=self.unowned.append
+        )
         self.address: Told[GatewayMessage] = Told()
         self.window = OrderWindow(self.address)
         self.gateway = OrderGateway(

@@ -62,6 +62,7 @@ class Rig:
     excluded: str | None = None
     spoken: bool = True
     prefix: str = "qm1"
+    unowned: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.exchange = FakeExchange(clock=self.clock, money={"USD": usd("900", "100")})
@@ -73,7 +74,9 @@ class Rig:
         self.differences = Differences(
             put=self.facts.put, metrics=self.metrics.truth, clock=self.clock
         )
-        self.news = Newsroom(self.facts, {SYMBOL: self.trader}, self.clock)
+        self.news = Newsroom(
+            self.facts, {SYMBOL: self.trader}, self.clock, unowned=self.unowned.append
+        )
         self.writer = LedgerWriter(
             around("ledger", self.clock),
             WriterLinks(
@@ -240,7 +243,7 @@ def test_no_symbol_waits_for_what_cannot_be_known_of_another_yet() -> None:
     other: Told[TraderMessage] = Told()
     for mapping, value in (
         (rig.reconciler._links.products, make_product(symbol="Y-USD")),
-        (rig.reconciler._links.accounts._products, make_product(symbol="Y-USD")),
+        (rig.reconciler._links.accounts._given, make_product(symbol="Y-USD")),
         (rig.reconciler._links.traders, other),
     ):
         assert isinstance(mapping, dict)

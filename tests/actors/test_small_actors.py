@@ -6,6 +6,7 @@ import json
 import queue
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
@@ -296,13 +297,18 @@ def test_a_product_that_left_or_changed_its_increments_stops_entries() -> None:
 # --- clock --------------------------------------------------------------------------------------
 
 
+def _note(ticked: queue.SimpleQueue[str], name: str, tick: Tick) -> None:
+    del tick
+    ticked.put(name)
+
+
 def test_actors_are_ticked_in_turn() -> None:
     clock = HandClock()
     ticked: queue.SimpleQueue[str] = queue.SimpleQueue()
     links = ClockLinks(
         clock=clock,
         exchange=FakeExchange(clock=clock),
-        ticks=[lambda tick, name=name: ticked.put(name) for name in "abc"],  # type: ignore[misc]
+        ticks=lambda: [partial(_note, ticked, name) for name in "abc"],
         feed=Told(),
         board=Board(),
         skew_limit=SKEW_LIMIT,
@@ -323,7 +329,7 @@ def test_a_skewed_clock_is_told_to_the_feed() -> None:
         ClockLinks(
             clock=clock,
             exchange=exchange,
-            ticks=[lambda tick: None],
+            ticks=lambda: [lambda tick: None],
             feed=feed,
             board=board,
             skew_limit=SKEW_LIMIT,
@@ -396,6 +402,7 @@ class Hearing:
     stream: FakeUserStream = field(default_factory=FakeUserStream)
     feed: list[bool] = field(default_factory=list)
     sweeps: list[ReconcilerMessage] = field(default_factory=list)
+    unowned: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         clock = HandClock()
@@ -406,7 +413,9 @@ class Hearing:
             UserFeedLinks(
                 ours="c",
                 stream=self.stream,
-                news=Newsroom(self.facts, {SYMBOL: self.trader}, clock),
+                news=Newsroom(
+                    self.facts, {SYMBOL: self.trader}, clock, unowned=self.unowned.append
+                ),
                 products={SYMBOL: make_product()},
                 feed=self._feed,
                 reconciler=self._reconciler,

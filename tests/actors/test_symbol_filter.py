@@ -21,6 +21,7 @@ from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import ExitReason
 from quietmaker.core.spread import SpreadTracker
 from quietmaker.core.units import PPB, SECOND, Instant, Lots, Nanos, Rate, Side, Ticks
+from quietmaker.errors import LedgerUnavailable
 from quietmaker.ledger.filter_memory import MemoryFilterBooks
 from quietmaker.ports import Override
 from quietmaker.telemetry.metrics import Metrics
@@ -374,3 +375,45 @@ def test_without_shadow_trading_it_says_that_symbols_return_by_ageing_and_when(
     assert until is not None
     assert 29 * 24 * HOUR < until - rig.clock.at <= 31 * 24 * HOUR
     assert line.endswith(f"not before {day_of(until)}")
+
+
+def test_a_symbol_that_comes_is_judged_with_the_next_tick_by_what_is_stored_of_it() -> None:
+    rig = losing()
+    rig.begin()
+    assert rig.state("A-USD") is FilterState.EXCLUDED
+    before = rig.eligibility.evaluated_at
+    del rig.traders["A-USD"], rig.slots["A-USD"], rig.spreads["A-USD"]
+    rig.tick(SECOND)
+    assert set(rig.eligibility.said()) == {"B-USD"}
+    assert rig.eligibility.evaluated_at != before
+    rig.traders["A-USD"], rig.traders["C-USD"] = Told(), Told()  # and its slot comes a moment later
+    rig.tick(SECOND)
+    assert rig.state("A-USD") is FilterState.EXCLUDED  # it was not away long enough to be forgiven
+    assert rig.state("C-USD") is FilterState.ELIGIBLE
+    assert rig.told("C-USD").rule is None
+    evaluated = rig.eligibility.evaluated_at
+    rig.tick(SECOND)
+    assert rig.eligibility.evaluated_at == evaluated  # once is enough
+
+
+def test_a_symbol_that_comes_while_the_books_are_away_is_judged_once_they_are_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig()
+    rig.begin()
+    away = LedgerUnavailable("gone")
+    asked: list[object] = []
+
+    def fail(symbols: object) -> None:
+        asked.append(symbols)
+        raise away
+
+    monkeypatch.setattr(rig.books, "transitions", fail)
+    rig.traders["C-USD"] = Told()
+    for _ in range(5):
+        rig.tick(SECOND)
+    assert len(asked) == 1  # and not with every tick
+    assert "C-USD" not in rig.eligibility.said()
+    monkeypatch.undo()
+    rig.tick(30 * SECOND)
+    assert rig.state("C-USD") is FilterState.ELIGIBLE

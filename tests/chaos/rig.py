@@ -163,6 +163,12 @@ class _Tapped:
     def resync(self, symbol: str) -> None:
         self._stream.resync(symbol)
 
+    def add(self, product: Any) -> None:
+        self._stream.add(product)
+
+    def remove(self, symbol: str) -> None:
+        self._stream.remove(symbol)
+
     def stop(self) -> None:
         self._stream.stop()
 

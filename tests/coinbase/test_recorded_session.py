@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from actors.conflate import MarketSlot
-from actors.feed import Intake
+from actors.intake import Intake
 from quietmaker.coinbase.products import products_from_answer
 from quietmaker.coinbase.streams.user_frames import UserDecoder
 from quietmaker.coinbase.streams.watch import ConnectionState

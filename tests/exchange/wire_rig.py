@@ -20,6 +20,7 @@ from quietmaker.coinbase.streams.market_stream import CoinbaseMarketStream
 from quietmaker.coinbase.streams.socket_thread import TIMES
 from quietmaker.coinbase.streams.user_stream import CoinbaseUserStream
 from quietmaker.core.market import MarketEvent
+from quietmaker.core.product import Product
 from quietmaker.core.units import MILLISECOND, SECOND, Instant, Nanos
 from quietmaker.exchange.latency import INSTANT
 from quietmaker.exchange.models import FILL_MODELS
@@ -103,6 +104,14 @@ class MarketHeard:
     def resync(self, symbol: str) -> None:
         """Ask for a book anew."""
         self._stream.resync(symbol)
+
+    def add(self, product: Product) -> None:
+        """Listen to one more."""
+        self._stream.add(product)
+
+    def remove(self, symbol: str) -> None:
+        """Listen to one no more."""
+        self._stream.remove(symbol)
 
     def stop(self) -> None:
         """End."""

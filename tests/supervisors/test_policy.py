@@ -24,6 +24,8 @@ from supervisors.policy import (
     may_restart,
     on_failure,
     pause,
+    with_leaf,
+    without_leaf,
 )
 
 SYMBOLS = ("A-USD", "B-USD")
@@ -123,6 +125,19 @@ def test_a_name_may_stand_in_the_tree_only_once() -> None:
     )
     with pytest.raises(ValueError, match="a"):
         check(twice)
+
+
+def test_a_symbol_comes_last_in_its_branch_and_before_what_starts_after_it() -> None:
+    grown = with_leaf(the_tree(), tree.SYMBOLS, "trader:C-USD")
+    names = list(leaves(grown))
+    assert names[names.index("trader:B-USD") :][:3] == ["trader:B-USD", "trader:C-USD", "feed"]
+    assert without_leaf(grown, "trader:C-USD") == the_tree()
+    with pytest.raises(ValueError, match="trader:A-USD"):
+        with_leaf(grown, tree.SYMBOLS, "trader:A-USD")
+    with pytest.raises(KeyError):
+        with_leaf(grown, "nowhere", "x")
+    with pytest.raises(KeyError):
+        without_leaf(grown, "nobody")
 
 
 # --- properties ---------------------------------------------------------------------------------
@@ -226,3 +241,49 @@ def test_pauses_grow_to_a_bound(earlier: int, jitter: float) -> None:
     assert 0 <= pause(earlier, jitter) <= LONGEST_PAUSE * 3 // 2
     assert pause(earlier, 0.0) <= pause(earlier + 1, 0.0)
     assert pause(0, jitter) == 0
+
+
+@given(root=branches(), data=st.data())
+def test_who_comes_and_goes_changes_nothing_for_the_others(
+    root: Branch, data: st.DataObject
+) -> None:
+    branch = data.draw(st.sampled_from([each.name for each in all_branches(root)]))
+    grown = with_leaf(root, branch, "new")
+    assert without_leaf(grown, "new") == root
+    others = [name for name in leaves(grown) if name != "new"]
+    assert others == list(leaves(root))
+    failed = data.draw(st.sampled_from(others))
+    before = fail(root, History(), failed, 0)
+    after = fail(grown, History(), failed, 0)
+    if isinstance(before, Restart) and isinstance(after, Restart):
+        assert tuple(name for name in after.leaves if name != "new") == before.leaves
+        assert after.branch == before.branch
+    else:
+        assert isinstance(before, GiveUp)
+        assert isinstance(after, GiveUp)
+
+
+@given(root=branches(), data=st.data())
+def test_a_failure_goes_up_only_as_far_as_branches_are_exhausted(
+    root: Branch, data: st.DataObject
+) -> None:
+    history, now = History(), 0
+    parents = {child.name: each.name for each in all_branches(root) for child in each.children}
+    for _ in range(data.draw(st.integers(1, 30))):
+        now += data.draw(st.integers(0, 30))
+        failed = data.draw(st.sampled_from(list(leaves(root))))
+        room = {
+            each.name: may_restart(each.intensity, history.restarts.get(each.name, ()), Nanos(now))
+            for each in all_branches(root)
+        }
+        verdict = fail(root, history, failed, now)
+        above = parents[failed]
+        while not room[above] and above in parents:
+            assert above not in history.restarts  # it begins with a clean record
+            above = parents[above]
+        if isinstance(verdict, GiveUp):
+            assert above == root.name
+            assert not room[above]
+            return
+        assert verdict.branch == above
+        assert room[above]

@@ -294,3 +294,110 @@ def test_a_signal_handler_that_outlasts_a_step_does_not_hold_the_supervisor_up()
     finally:
         late.cancel()
         signal.signal(signal.SIGUSR2, before)
+
+
+# --- who comes and goes -------------------------------------------------------------------------
+
+
+def newcomer(rig: Rig, name: str = "trader:A-USD") -> Address[Any]:
+    address: Address[Any] = Address(name, rig.dead)
+    child = Child(make=rig.make, hang_after=Nanos(10 * SECOND))
+    rig.supervisor.add(name, child, address, branch="trading")
+    return address
+
+
+def test_an_actor_that_comes_is_started_watched_restarted_and_stopped_with_the_others(
+    rig: Rig,
+) -> None:
+    rig.start()
+    address = newcomer(rig)
+    rig.await_begun(1)
+    assert address.bound
+    address.tell(boom)
+    assert rig.step() is None
+    rig.await_begun(2)
+    assert address.bound
+    rig.diary.clear()
+    assert rig.crash("clock") is None  # what it was built on
+    rig.now += SECOND
+    rig.supervisor.wake()
+    rig.step()
+    rig.await_begun(4)
+    begun = [name for what, name in rig.diary if what == "begin"]
+    assert begun == ["clock", "gateway", "feed", "trader:A-USD"]
+    assert rig.supervisor.stop() == ()
+    assert rig.diary[-5:][0] == ("finish", "trader:A-USD")
+
+
+def test_one_that_comes_before_the_start_starts_with_the_others(rig: Rig) -> None:
+    newcomer(rig)
+    assert not rig.refs
+    rig.supervisor.start()
+    rig.await_begun(5)
+    assert rig.refs["trader:A-USD"].is_alive()
+    rig.supervisor.stop()
+
+
+def test_an_actor_that_goes_finishes_what_it_was_told_and_is_not_missed(rig: Rig) -> None:
+    rig.start()
+    told = threading.Event()
+    rig.addresses["gateway"].tell(told.set)
+    assert rig.supervisor.remove("gateway") is None
+    assert told.is_set()
+    assert not rig.bound("gateway")
+    rig.now += 100 * SECOND
+    rig.supervisor.wake()
+    assert rig.step() is None
+    assert rig.crash("clock") is None
+    rig.await_begun(2)
+    assert ("begin", "gateway") not in rig.diary
+    rig.supervisor.stop()
+
+
+def test_one_that_is_down_and_goes_does_not_come_back(rig: Rig) -> None:
+    rig.start()
+    rig.crash("ledger")
+    rig.await_begun(1)
+    rig.addresses["ledger"].tell(boom)
+    rig.step()
+    assert rig.supervisor.down == ("ledger",)
+    assert rig.supervisor.remove("ledger") is None
+    rig.now += 100 * SECOND
+    rig.supervisor.wake()
+    assert rig.step() is None
+    assert not rig.bound("ledger")
+    rig.supervisor.stop()
+
+
+def test_one_that_cannot_be_stopped_ends_the_process_as_any_that_hangs(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisors.supervisor.STOP_WITHIN", 0.05)
+    rig.start()
+    entered, release = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        entered.set()
+        release.wait(WAIT)
+
+    rig.addresses["feed"].tell(hang)
+    assert entered.wait(WAIT)
+    assert isinstance(rig.supervisor.remove("feed"), GiveUp)
+    release.set()
+    rig.supervisor.stop()
+
+
+def test_work_for_the_driving_thread_is_done_by_it_and_may_give_up(rig: Rig) -> None:
+    rig.start()
+    driver = []
+
+    def work() -> GiveUp:
+        driver.append(threading.current_thread())
+        return GiveUp(reason="enough")
+
+    poster = threading.Thread(target=rig.supervisor.post, args=(work,))
+    poster.start()
+    assert rig.step() == GiveUp(reason="enough")
+    assert driver == [threading.current_thread()]
+    poster.join()
+    rig.supervisor.stop()

@@ -115,8 +115,11 @@ class CoinbaseExchange:
         )
 
     def serve(self, products: Mapping[str, Product]) -> None:
-        """Choose the products that are traded; they stay as they are given, whatever is told later."""
-        self._serving = dict(products)
+        """Choose the products that are traded: the mapping that is given, as it stands at each request.
+
+        A product in it stays as it was given, whatever is told later.
+        """
+        self._serving = products
 
     # --- orders ---
 

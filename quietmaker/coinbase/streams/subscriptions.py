@@ -63,6 +63,20 @@ class Subscriptions:
         self._queue.append(("unsubscribe", channel, names))
         self._queue.append(("subscribe", channel, names))
 
+    def follow(self, channels: Iterable[str], came: Iterable[str], gone: Iterable[str]) -> None:
+        """Ask for more products on these channels, and leave others."""
+        new, old = tuple(came), frozenset(gone)
+        for channel in channels:
+            names = self._channels.pop(channel, ())
+            left = tuple(name for name in names if name in old)
+            if left:
+                self._queue.append(("unsubscribe", channel, left))
+            if new:
+                self._queue.append(("subscribe", channel, new))
+            wanted = (*(name for name in names if name not in old), *new)
+            if wanted:  # a list without any would mean all there are
+                self._channels[channel] = wanted
+
     def pump(self, now: Nanos) -> None:
         """Send what is due.
 

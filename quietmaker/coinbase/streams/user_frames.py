@@ -122,8 +122,9 @@ class UserDecoder:
     """Decodes frames of the user endpoint. Holds no state between frames."""
 
     def __init__(self, products: Mapping[str, Product]) -> None:
-        """Decode for these products; an order in another one is counted and left out."""
-        self._lots = {symbol: Grid(product.lot) for symbol, product in products.items()}
+        """Decode for these products, as they come; an order in another one is counted and left out."""
+        self._products = products
+        self._grids: dict[str, Grid] = {}
 
     def decode(self, text: str | bytes, *, received: Instant) -> UserFrame:
         """Decode one frame; never raises for anything that the text may hold."""
@@ -179,7 +180,7 @@ class UserDecoder:
         found.fields(row, _ORDER, "order")
         name = f"order {str(row.get('client_order_id') or row.get('order_id'))[:64]}"
         symbol = row.get("product_id")
-        lots = self._lots.get(symbol) if isinstance(symbol, str) else None
+        lots = self._lots(symbol) if isinstance(symbol, str) else None
         if not isinstance(symbol, str) or lots is None:
             found.note(IssueKind.UNKNOWN_PRODUCT, f"{name}: product {str(symbol)[:64]}")
             return
@@ -187,6 +188,12 @@ class UserDecoder:
             found.orders.append(_standing(row, symbol, lots, found, name))
         except (KeyError, TypeError, AttributeError, OffGridError, NumberError) as error:
             found.odd.append((StreamIssue.ORDER_UNREADABLE.value, f"{name}: {error}"))
+
+    def _lots(self, symbol: str) -> Grid | None:
+        grid, product = self._grids.get(symbol), self._products.get(symbol)
+        if grid is None and product is not None:
+            grid = self._grids[symbol] = Grid(product.lot)
+        return grid
 
 
 class _UserFound(Found):
