@@ -2,6 +2,7 @@
 # make test    everything: format, lint, types, import contracts, unit, property, scenario, integration
 # make install the virtual environment and the package, nothing started
 # make sdk     the virtual environment of Coinbase's SDK, a client in the tests; part of make test
+# make prometheus  prometheus and promtool, from Debian's package, not installed; part of make test
 # make bench   benchmarks, one JSON line each
 # make test-compiled   the tests of the core and the matching core, on the compiled core that a wheel holds
 # make chaos   the bot killed some hundred times, its books proved each time: KILLS=500 SEED=1
@@ -14,6 +15,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SDK_VENV := .venv-sdk
 SDK_STAMP := $(SDK_VENV)/.installed
+PROMETHEUS := .tools/prometheus
 SOURCES := quietmaker actors supervisors tests bench setup.py
 ARGS ?=
 SEEDS ?= 1,2,3,4,5,6
@@ -21,7 +23,7 @@ SECONDS ?= 60
 KILLS ?= 500
 SEED ?= 1
 
-.PHONY: run test test-compiled chaos soup install sdk lint bench fmt docs clean
+.PHONY: run test test-compiled chaos soup install sdk prometheus lint bench fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
@@ -52,7 +54,14 @@ $(SDK_STAMP): tests/integration/sdk/requirements.txt
 	@$(SDK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
-test: lint sdk
+# Without it the tests of the alerts are skipped, and a skipped test fails in CI.
+prometheus: $(PROMETHEUS)/promtool
+
+$(PROMETHEUS)/promtool: deploy/prometheus/fetch
+	@echo "fetching Prometheus into $(PROMETHEUS) ..." >&2
+	@deploy/prometheus/fetch $(PROMETHEUS) || echo "the tests of the alerts will be skipped" >&2
+
+test: lint sdk prometheus
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-compiled: install
@@ -79,4 +88,4 @@ docs: install
 	$(BIN)/python -m quietmaker.telemetry.docs
 
 clean:
-	rm -rf $(VENV) $(SDK_VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf .tools $(VENV) $(SDK_VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis
