@@ -38,6 +38,7 @@ class WriterLinks:
     Attributes:
         traders: tells every trader that is there.
         again: has the writer called again once it has handled what waits in its inbox.
+        gather: waits a moment for more to come; every transaction takes disk and interpreter from orders.
     """
 
     ledger: Ledger
@@ -45,6 +46,7 @@ class WriterLinks:
     reconciler: Tellable[ReconcilerMessage]
     traders: Callable[[LedgerChanged], object]
     again: Callable[[], object]
+    gather: Callable[[], None]
     clock: Clock
     metrics: Metrics
 
@@ -76,6 +78,8 @@ class LedgerWriter(BaseActor[LedgerMessage]):
         """Write what waits, then read what was asked for."""
         match message:
             case FactsQueued():
+                if self._links.ledger.standing().backlog < SOON:
+                    self._links.gather()
                 self._work()
             case ReadBooks():
                 self._wanted.append(message)

@@ -85,6 +85,7 @@ class Rig:
                 reconciler=self.to_reconciler,
                 traders=self.trader.tell,
                 again=lambda: self.to_ledger.tell(FactsQueued()),
+                gather=lambda: None,
                 clock=self.clock,
                 metrics=make_metrics(),
             ),

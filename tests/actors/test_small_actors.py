@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -14,7 +15,7 @@ from actors.account import Accounts
 from actors.board import Board, SymbolView
 from actors.clock import ClockActor, ClockLinks
 from actors.facts import FactLog
-from actors.ledger_writer import LedgerWriter, WriterLinks
+from actors.ledger_writer import SOON, LedgerWriter, WriterLinks
 from actors.news import Newsroom
 from actors.protocol import (
     BooksRead,
@@ -87,6 +88,7 @@ def links(
     *,
     reconciler: Told[ReconcilerMessage] | None = None,
     traders: Told[LedgerChanged] | None = None,
+    gather: Callable[[], None] = lambda: None,
 ) -> WriterLinks:
     return WriterLinks(
         ledger=ledger,
@@ -94,6 +96,7 @@ def links(
         reconciler=reconciler or Told(),
         traders=(traders or Told()).tell,
         again=lambda: None,
+        gather=gather,
         clock=clock,
         metrics=make_metrics(),
     )
@@ -122,6 +125,34 @@ def test_a_new_writer_begins_with_what_the_old_one_left() -> None:
     facts.put(alert(1))
     actor.begin()
     assert ledger.alerts == [alert(1)]
+
+
+def test_facts_that_come_while_others_gather_are_written_with_them() -> None:
+    ledger, clock = MemoryLedger(), HandClock()
+    facts = FactLog(ledger, lambda: None)
+    gathered: list[int] = []
+
+    def gather() -> None:
+        gathered.append(len(ledger.waiting))
+        facts.put(alert(2))
+
+    actor = LedgerWriter(around("ledger", clock), links(ledger, facts, clock, gather=gather))
+    facts.put(alert(1))
+    actor.on_receive(FactsQueued())
+    assert ledger.alerts == [alert(1), alert(2)]
+    assert gathered == [1]
+
+
+def test_a_backlog_is_not_left_to_gather_more() -> None:
+    ledger, clock = MemoryLedger(), HandClock()
+    facts = FactLog(ledger, lambda: None)
+    gathered: list[str] = []
+    told = links(ledger, facts, clock, gather=lambda: gathered.append("waited"))
+    actor = LedgerWriter(around("ledger", clock), told)
+    facts.put(*(alert(number) for number in range(SOON)))
+    actor.on_receive(FactsQueued())
+    assert gathered == []
+    assert len(ledger.alerts) == SOON
 
 
 def test_a_refused_fact_takes_no_other_with_it() -> None:
