@@ -1,9 +1,12 @@
 """The symbol filter over simulated days of symbols whose quality is known: one JSON line.
 
-Usage: ``python -m bench.filter [--seeds N,N,...] [--symbols N] [--days N]``. The desk, the rules and the
-policy are the product's own, with their defaults; only the trades are drawn. The usual seeds were not looked
-at when the defaults were chosen (they are the founding document's). An excluded symbol's trades are its
-shadow's, a probation's have the reduced size. `perfect` is a filter that knows the quality at all times.
+Usage: ``python -m bench.filter [--seeds N,N,...] [--symbols N] [--days N] [--history-days N]``. The desk,
+the rules and the policy are the product's own, with their defaults; only the trades are drawn. The usual
+seeds were not looked at when the defaults were chosen (they are the founding document's). An excluded
+symbol's trades are its shadow's, a probation's have the reduced size. `perfect` is a filter that knows the
+quality at all times. The books begin with a history that was traded without a filter, as an import of
+earlier records gives them; ``--history-days 0`` begins with empty books, where five trades are soon a
+verdict and often a wrong one.
 """
 
 from __future__ import annotations
@@ -77,6 +80,8 @@ class Simulation:
         self.bad_hours = self.bad_hours_out = self.good_hours = self.good_hours_out = 0
         self._hours = [Instant(START + n * EVALUATED) for n in range(days * DAY // EVALUATED + 1)]
         self._next = dict.fromkeys(self.market, 0)
+        for name, symbol in self.market.items():
+            self._trade(name, symbol, START)
 
     def run(self) -> None:
         """Trade through every hour, then evaluate."""
@@ -129,10 +134,9 @@ class Simulation:
         caught = {each.symbol for each in right}
         back = [each for each in self.moved if each.after is FilterState.PROBATION]
         stayed = [each for each in self.moved if each.after is FilterState.ELIGIBLE]
-        everything = sum((t.net for s in self.market.values() for t in s.trades), ZERO)
-        perfect = sum(
-            (t.net for s in self.market.values() for t in s.trades if not s.bad_at(t.at)), ZERO
-        )
+        offered = [(s, t) for s in self.market.values() for t in s.trades if t.at >= START]
+        everything = sum((t.net for _, t in offered), ZERO)
+        perfect = sum((t.net for s, t in offered if not s.bad_at(t.at)), ZERO)
         return {
             "bad_symbols": len(once_bad),
             "excluded_symbols": len({each.symbol for each in excluded}),
@@ -144,16 +148,17 @@ class Simulation:
             "bad_hours_out": self.bad_hours_out / max(self.bad_hours, 1),
             "good_hours_out": self.good_hours_out / max(self.good_hours, 1),
             "net_without": float(everything),
-            "net_with": float(sum((each.net for each in self.real.values()), ZERO)),
+            "net_with": float(sum((each.since(START).net for each in self.real.values()), ZERO)),
             "net_perfect": float(perfect),
         }
 
 
 def simulate(
-    seed: int, chosen: FilterSettings, *, count: int, days: int
+    seed: int, chosen: FilterSettings, *, count: int, days: int, history_days: int
 ) -> tuple[dict[str, float], Simulation]:
     """Run one seed."""
-    made = Simulation(symbols(count, days=days, seed=seed), chosen, days)
+    market = symbols(count, days=days, history_days=history_days, seed=seed)
+    made = Simulation(market, chosen, days)
     made.run()
     return made.report(), made
 
@@ -164,18 +169,27 @@ def main() -> None:
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
     parser.add_argument("--symbols", type=int, default=120)
     parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--history-days", type=int, default=30)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     chosen = load(None, env={}, overrides=options.set).filter
     seeds = [int(each) for each in options.seeds.split(",")]
     begun = time.perf_counter()
     reports = [
-        simulate(seed, chosen, count=options.symbols, days=options.days)[0] for seed in seeds
+        simulate(
+            seed,
+            chosen,
+            count=options.symbols,
+            days=options.days,
+            history_days=options.history_days,
+        )[0]
+        for seed in seeds
     ]
     result = {
         "bench": "filter",
         "symbols": options.symbols,
         "days": options.days,
+        "history_days": options.history_days,
         "seeds": seeds,
         "mean": {name: round(mean(each[name] for each in reports), 3) for name in reports[0]},
         "least": {name: round(min(each[name] for each in reports), 3) for name in reports[0]},

@@ -89,22 +89,28 @@ class Symbol:
         return Decimal("0.031") if wide else Decimal("0.006")
 
 
-def symbols(count: int, *, days: int, seed: int) -> list[Symbol]:
-    """Return the symbols of one seed."""
+def symbols(count: int, *, days: int, history_days: int, seed: int) -> list[Symbol]:
+    """Return the symbols of one seed; what they traded before `START` is history."""
     chooser = Random(f"kinds-{seed}")
     kinds = chooser.choices(list(SHARES), weights=list(SHARES.values()), k=count)
     return [
-        _symbol(f"S{number:03}-USD", kind, days=days, random=Random(f"{seed}-{number}"))
+        _symbol(
+            f"S{number:03}-USD",
+            kind,
+            days=days,
+            history_days=history_days,
+            random=Random(f"{seed}-{number}"),
+        )
         for number, kind in enumerate(kinds)
     ]
 
 
-def _symbol(name: str, kind: Kind, *, days: int, random: Random) -> Symbol:
+def _symbol(name: str, kind: Kind, *, days: int, history_days: int, random: Random) -> Symbol:
     good, bad = _good(random), _bad(random)
     turn = random.uniform(0.2, 0.5) * days
     turns_at = Instant(START + int(turn * DAY_SECONDS) * SECOND)
     per_day = min(max(random.lognormvariate(2.2, 0.6), 3.0), 40.0)
-    trades, at = [], 0.0
+    trades, at = [], -float(history_days * DAY_SECONDS)
     while True:
         at += random.expovariate(per_day / DAY_SECONDS)
         if at >= days * DAY_SECONDS:

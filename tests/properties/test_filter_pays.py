@@ -10,10 +10,10 @@ from quietmaker.settings import load
 
 def test_a_month_with_the_filter_is_worth_more_than_one_without() -> None:
     chosen = load(None, env={}).filter
-    report, made = simulate(9_101, chosen, count=100, days=30)
+    report, made = simulate(9_101, chosen, count=120, days=30, history_days=30)
     assert report["net_with"] > report["net_without"]
     assert report["recall"] >= 0.75
-    assert report["precision"] >= 0.5
+    assert report["precision"] >= 0.8
     assert report["good_hours_out"] <= 0.05
     assert report["re_included"] >= 2
     for name, symbol in made.market.items():
