@@ -139,6 +139,10 @@ class Modes:
         mode, reason = effective(self.standing(), symbol, now)
         return ModeChanged(now=now, mode=mode, reason=reason)
 
+    def of_account(self, now: Instant) -> Mode:
+        """Return the severest mode of the whole account."""
+        return effective((e for e in self.standing() if e.scope is None), "", now)[0]
+
     def standing(self) -> tuple[Imposed, ...]:
         """Return everything that stands, the oldest first."""
         with self._mutex:

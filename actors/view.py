@@ -8,8 +8,10 @@ from typing import Final
 
 from actors.board import SideView, SymbolView
 from quietmaker.core.commands import HoldChanged
+from quietmaker.core.events import Mode
 from quietmaker.core.exit_desk import Owner
 from quietmaker.core.fees import fee_on
+from quietmaker.core.modes import SEVERITY
 from quietmaker.core.rounds import unrealised
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import EXACT, ZERO, Instant, Side
@@ -116,6 +118,7 @@ def _snapshot(view: SymbolView) -> SymbolSnapshot:
         inventory = view.position * twice_mid / 2
     return SymbolSnapshot(
         symbol=view.symbol,
+        mode=SEVERITY[Mode(view.mode)],
         bid=bids.quotes[0][0] if bids is not None and bids.quotes else None,
         ask=asks.quotes[0][0] if asks is not None and asks.quotes else None,
         spread=spread,

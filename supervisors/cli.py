@@ -37,12 +37,16 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
         "config": Verb("supervisors.commands.config:config", "Check and show the configuration."),
         "db": Verb("supervisors.commands.db:db", "Upgrade, back up and restore the books."),
+        "drain": Verb("supervisors.commands.control:drain", "Stop entries and become flat."),
         "exchange": Verb(
             "supervisors.commands.exchange:exchange",
             "Run the paper exchange, for any Coinbase client.",
         ),
+        "flatten": Verb("supervisors.commands.control:flatten", "Leave every position at once."),
+        "halt": Verb("supervisors.commands.control:halt", "Stop everything, and stay so."),
         "health": Verb("supervisors.commands.health:health", "Say whether the instance is well."),
         "orders": Verb("supervisors.commands.orders:orders", "Show the open orders."),
+        "pause": Verb("supervisors.commands.control:pause", "Stop entries; exits go on."),
         "pnl": Verb("supervisors.commands.pnl:pnl", "Sum profit and loss."),
         "positions": Verb("supervisors.commands.positions:positions", "Show what is held."),
         "record": Verb("supervisors.commands.record:record", "Write a market as Parquet."),
@@ -50,6 +54,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
             "supervisors.commands.replay:replay",
             "Run a recorded or synthetic market, on a virtual clock.",
         ),
+        "resume": Verb("supervisors.commands.control:resume", "Let entries be made again."),
         "run": Verb("supervisors.commands.run:run", "Run the market maker."),
         "status": Verb(
             "supervisors.commands.status:status", "Show what the running instance is doing."

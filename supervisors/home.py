@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -157,6 +158,17 @@ class Home:
                     f" and try again"
                 )
             time.sleep(_POLL_SECONDS)
+
+    def new_token(self) -> str:
+        """Make the token that commands bring to this run, readable by the owner alone; return it."""
+        token = secrets.token_urlsafe(32)
+        waiting = self.control_token.with_suffix(".new")
+        waiting.unlink(missing_ok=True)
+        handle = os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(f"{token}\n")
+        waiting.replace(self.control_token)
+        return token
 
     def publish(self, instance: Instance) -> None:
         """Describe the running instance; readers see the old or the new description, never half of one."""

@@ -30,6 +30,7 @@ from supervisors import build
 from supervisors.clock import SystemClock
 from supervisors.closing import cancel_all, settle, store
 from supervisors.composition import Outside, Trading, compose, spare_what_stands
+from supervisors.control import Control, standing, state_of
 from supervisors.home import Instance
 from supervisors.opening import Chosen, Opened, open_run
 from supervisors.paper_server import LOG
@@ -78,10 +79,16 @@ class Process:
     opened: Opened = field(init=False)
     trading: Trading = field(init=False)
     management: ManagementServer = field(init=False)
+    control: Control = field(init=False)
     _started_at: str = field(init=False)
 
     def __post_init__(self) -> None:
         """Note when it began."""
+        self.control = Control(
+            lambda: getattr(self, "trading", None),
+            metrics=self.metrics.operators,
+            now=self.clock.now,
+        )
         self._started_at = datetime.now(tz=UTC).isoformat(timespec="seconds")
 
     @property
@@ -171,6 +178,8 @@ class Process:
             health=self._healthy,
             ready=self._checks,
             status=self._page,
+            actions=self.control.actions(),
+            token=self.chosen.home.new_token(),
         )
 
     # --- running --------------------------------------------------------------------------------
@@ -282,6 +291,11 @@ class Process:
     def _page(self) -> Mapping[str, Any]:
         return {} if self._state is ProcessState.STARTING else self.trading.page.read()
 
+    def _shown_state(self) -> ProcessState:
+        """Return the state as the world sees it: while it runs, what the account's mode makes of it."""
+        running = self._state is ProcessState.RUNNING
+        return state_of(self.trading, self.clock.now()) if running else self._state
+
     def _become(self, state: ProcessState) -> None:
         self._state = state
         self.metrics.state(state)
@@ -330,7 +344,8 @@ class Process:
         self._note_firsts()
         return {
             "mode": self.settings.mode,
-            "state": self._state.value,
+            "state": self._shown_state().value,
+            "modes": standing(trading),
             "version": build.version(),
             "revision": self.revision,
             "run": self.opened.run,
@@ -369,6 +384,7 @@ class Process:
         """Set the gauges that are not read at the scrape."""
         now = self.clock.now()
         self.trading.modes.poll(now)
+        self.metrics.state(self._shown_state())
         for role, age in self.trading.supervisor.ages().items():
             self.metrics.heartbeat(role, type(now)(now - age))
         ready = all(check.ok for check in self._checks().values())

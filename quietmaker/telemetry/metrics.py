@@ -26,6 +26,7 @@ from quietmaker.telemetry.families import (
     SymbolCounters,
 )
 from quietmaker.telemetry.filtering import FilterMetrics
+from quietmaker.telemetry.operating import OperatorMetrics
 from quietmaker.telemetry.snapshot import SymbolSnapshot, epoch_seconds, number
 from quietmaker.telemetry.truth import TruthMetrics
 from quietmaker.telemetry.wire import WireMetrics
@@ -43,6 +44,7 @@ class Metrics(Families):
         wire: those of requests, WebSockets and clocks.
         truth: those of reconciliations and tie-outs.
         filter: those of the symbol filter.
+        operators: those of operators' commands.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Metrics(Families):
         self.wire = WireMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)
         self.filter = FilterMetrics(self.registry)
+        self.operators = OperatorMetrics(self.registry)
         self._symbols: dict[str, SymbolCounters] = {}
         self._lock = threading.Lock()
         self.state(ProcessState.STARTING)

@@ -21,6 +21,7 @@ class SymbolSnapshot:
     """What is shown of one symbol. None is unknown or not there, and yields no series.
 
     Attributes:
+        mode: severity of the mode in force: 0 run, 1 pause, 2 drain, 3 flatten, 4 halt.
         bid, ask: price of our best resting entry of each side, in quote.
         spread: the market's (ask - bid)/mid.
         inventory: value of the open position at mid, in quote; negative for a short.
@@ -32,6 +33,7 @@ class SymbolSnapshot:
     """
 
     symbol: str
+    mode: int
     bid: Decimal | None
     ask: Decimal | None
     spread: Decimal | None
@@ -102,7 +104,11 @@ def _symbol_families(symbols: Iterable[SymbolSnapshot]) -> list[GaugeMetricFamil
         "1 while units are held that no exit order covers; 0 when all is well.",
     )
     book = _family("book_last_update_timestamp_seconds", "Last update of the book.")
+    mode = _family(
+        "mode", "Mode where it is not run: 1 pause, 2 drain, 3 flatten, 4 halt; absent for run."
+    )
     for one in symbols:
+        _add(mode, one.mode or None, one.symbol)  # a hundred zeros would be a hundred series
         _add(spread, one.spread, one.symbol)
         _add(price, one.bid, one.symbol, "buy")
         _add(price, one.ask, one.symbol, "sell")
@@ -115,7 +121,7 @@ def _symbol_families(symbols: Iterable[SymbolSnapshot]) -> list[GaugeMetricFamil
         _add(bare, int(one.unprotected), one.symbol)
         if one.book is not None:
             book.add_metric([one.symbol], epoch_seconds(one.book))
-    return [spread, price, orders, inventory, unrealized, oldest, bare, book]
+    return [spread, price, orders, inventory, unrealized, oldest, bare, book, mode]
 
 
 def _family(name: str, about: str, *labels: str) -> GaugeMetricFamily:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -283,6 +284,7 @@ def test_quoting_time_runs_while_a_side_is_quoted(metrics: Metrics, clock: Clock
 def snapshot(symbol: str = "TNSR-USD") -> SymbolSnapshot:
     return SymbolSnapshot(
         symbol=symbol,
+        mode=0,
         bid=Decimal("0.099"),
         ask=None,
         spread=Decimal("0.01"),
@@ -297,10 +299,13 @@ def snapshot(symbol: str = "TNSR-USD") -> SymbolSnapshot:
 
 
 def test_the_state_of_symbols_is_read_at_the_scrape(metrics: Metrics) -> None:
-    metrics.watch(symbols=lambda: [snapshot()], inboxes=lambda: {"gateway": 7})
+    halted = replace(snapshot("HALT-USD"), mode=4)
+    metrics.watch(symbols=lambda: [snapshot(), halted], inboxes=lambda: {"gateway": 7})
     found = samples(metrics)
     assert found["quote_price_usd{side=buy,symbol=TNSR-USD}"] == 0.099
     assert "quote_price_usd{side=sell,symbol=TNSR-USD}" not in found
+    assert found["mode{symbol=HALT-USD}"] == 4
+    assert "mode{symbol=TNSR-USD}" not in found
     assert found["inventory_usd{symbol=TNSR-USD}"] == -31
     assert "unrealized_pnl_usd{symbol=TNSR-USD}" not in found
     assert found["oldest_position_timestamp_seconds{symbol=TNSR-USD}"] == 1_790_000_000
