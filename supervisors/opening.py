@@ -17,7 +17,7 @@ from quietmaker.coinbase.auth import ApiKey
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
 from quietmaker.ledger import configs
-from quietmaker.settings import Settings
+from quietmaker.settings import Settings, load
 from quietmaker.telemetry.metrics import Metrics
 from supervisors import build, credentials
 from supervisors.books import Books, carried_on, open_books, paper_balances
@@ -54,6 +54,14 @@ class Chosen:
     metrics: Metrics
     tell: Callable[[str], None]
     stopping: Callable[[], bool]
+
+    def load(self) -> Settings:
+        """Return the settings as their files are now, with what the process was started with on top.
+
+        Raises:
+            ConfigError: if they are refused.
+        """
+        return load(self.config_file, env=os.environ, overrides=self.overrides)
 
 
 @dataclass(slots=True)

@@ -31,10 +31,13 @@ from supervisors.clock import SystemClock
 from supervisors.closing import cancel_all, settle, store
 from supervisors.composition import Outside, Trading, compose, spare_what_stands
 from supervisors.control import Control, standing, state_of
+from supervisors.firsts import note_firsts
 from supervisors.home import Instance
 from supervisors.opening import Chosen, Opened, open_run
 from supervisors.paper_server import LOG
 from supervisors.policy import GiveUp
+from supervisors.reloading.generations import Asked, Trigger
+from supervisors.reloading.reloader import Reloader, fingerprint
 
 STEP: Final = 0.1
 CONFIRM_WITHIN: Final = Nanos(4 * SECOND)
@@ -66,12 +69,14 @@ class Process:
     Attributes:
         chosen: what to run, and where.
         first: seconds from the start of the process to the first quote and round trip, once they happened.
+        hangups: reloads that were asked for by signal: safe to count in a handler.
     """
 
     chosen: Chosen
     revision: str
     stop: Stop = field(default_factory=Stop)
     first: dict[str, float] = field(default_factory=dict)
+    hangups: int = 0
     _beat: Nanos = field(default=Nanos(0), init=False)
     _state: ProcessState = field(default=ProcessState.STARTING, init=False)
     _ready_told: bool = field(default=False, init=False)
@@ -80,21 +85,26 @@ class Process:
     trading: Trading = field(init=False)
     management: ManagementServer = field(init=False)
     control: Control = field(init=False)
+    reloader: Reloader = field(init=False)
+    _seen: str = field(init=False)
     _started_at: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Note when it began."""
+        """Note when it began, and what the files were that it began with."""
         self.control = Control(
             lambda: getattr(self, "trading", None),
             metrics=self.metrics.operators,
             now=self.clock.now,
         )
+        self._seen = fingerprint(self.chosen.settings.files)
         self._started_at = datetime.now(tz=UTC).isoformat(timespec="seconds")
 
     @property
     def settings(self) -> Settings:
-        """Return the configuration."""
-        return self.chosen.settings
+        """Return the configuration in force."""
+        return (
+            self.trading.generations.current if hasattr(self, "trading") else self.chosen.settings
+        )
 
     @property
     def clock(self) -> SystemClock:
@@ -128,7 +138,12 @@ class Process:
             raise
         for symbol in self.opened.products:
             self.metrics.add_symbol(symbol)
-        self.metrics.config_loaded(chosen.settings.sha256, self.clock.now())
+        self.reloader = Reloader(
+            self.trading.generations,
+            load=chosen.load,
+            wake=self.trading.supervisor.wake,
+            seen=self._seen,
+        )
         self.metrics.watch(
             symbols=lambda: snapshots(self.trading.board.views().values()),
             inboxes=self.trading.supervisor.depths,
@@ -191,13 +206,24 @@ class Process:
         spare_what_stands()
         supervisor = self.trading.supervisor
         supervisor.start()
+        self.reloader.start()
         gave_up: GiveUp | None = None
         while gave_up is None and not self.stop.count:
             gave_up = supervisor.step(STEP) or self._without_exchange()
+            self._reload()
             self._beat = self.clock.monotonic()
+        self.reloader.stop()
         reason = gave_up.reason if gave_up is not None else self.stop.reason
         self._close(reason, orderly=gave_up is None)
         return 0 if gave_up is None else 1
+
+    def _reload(self) -> None:
+        """Ask for the reloads that a signal asked for, and switch to what was read."""
+        if self.hangups:
+            self.hangups = 0  # several at once are one
+            self.reloader.request(Asked(trigger=Trigger.SIGNAL, by="SIGHUP"))
+        if self.reloader.step():
+            self.chosen.home.publish(self._instance())
 
     def _without_exchange(self) -> GiveUp | None:
         """Give up when the paper exchange that we started is gone: there is nothing to come back to."""
@@ -341,7 +367,7 @@ class Process:
 
     def _facts_of_process(self) -> Mapping[str, Any]:
         trading = self.trading
-        self._note_firsts()
+        note_firsts(self.first, trading.board, round(self._age(), 1))
         return {
             "mode": self.settings.mode,
             "state": self._shown_state().value,
@@ -352,6 +378,7 @@ class Process:
             "pid": os.getpid(),
             "started_at": self._started_at,
             "config_sha": self.settings.sha256,
+            "config": trading.generations.page(),
             "management_url": self.management.url,
             "market": self.settings.paper.market if self.settings.mode == "paper" else "Coinbase",
             "exchange": self.opened.link.endpoints.rest,
@@ -364,17 +391,6 @@ class Process:
             "dead_letters": sum(trading.dead.counts().values()),
             "first_seconds": dict(self.first),
         }
-
-    def _note_firsts(self) -> None:
-        """Note how long the first quote and the first round trip took: what a newcomer waits for."""
-        board = self.trading.board
-        seconds = round(self._age(), 1)
-        if "quote" not in self.first and any(
-            side.quotes for view in board.views().values() for side in view.sides.values()
-        ):
-            self.first["quote"] = seconds
-        if "round_trip" not in self.first and board.results():
-            self.first["round_trip"] = seconds
 
     def _age(self) -> float:
         began = datetime.fromisoformat(self._started_at)

@@ -10,9 +10,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from quietmaker.settings.explained import Explained
 from quietmaker.settings.keys import Reload
 from quietmaker.settings.layers import read as _read
-from quietmaker.settings.model import Explained, Settings
+from quietmaker.settings.model import Settings
 from quietmaker.settings.nodes import InvalidSettings, Problem
 from quietmaker.settings.params import gate_params, percent
 from quietmaker.settings.text import effective_spread_formula, percent_text

@@ -46,7 +46,7 @@ MATCH: Final = Key(
     default=None,
     optional=False,
     unit="",
-    reload=Reload.RESTART,
+    reload=Reload.LIVE,
     about="product ids and patterns that the group applies to",
 )
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cached_property
 from typing import Any, Final, TypeVar, get_type_hints
 
@@ -14,9 +14,10 @@ from quietmaker.core.fees import FeeRates
 from quietmaker.core.params import TraderParams
 from quietmaker.core.product import Product
 from quietmaker.settings import rules
+from quietmaker.settings.explained import Explained, explained
 from quietmaker.settings.filtering import FilterSettings
-from quietmaker.settings.keys import Key, Path, Reload, keys_of
-from quietmaker.settings.layers import EVERY, EXCLUSIONS, Written
+from quietmaker.settings.keys import Key, Path, keys_of
+from quietmaker.settings.layers import EVERY, EXCLUSIONS, MATCH, Written
 from quietmaker.settings.nodes import InvalidSettings, Place, Problem, did_you_mean
 from quietmaker.settings.params import percent, trader_params, without_names
 from quietmaker.settings.schema import (
@@ -26,6 +27,7 @@ from quietmaker.settings.schema import (
     LoggingSettings,
     ManagementSettings,
     PaperSettings,
+    ReloadSettings,
     SupervisionSettings,
     UniverseSettings,
 )
@@ -36,29 +38,13 @@ _DEFAULT: Final = Place("default")
 _S = TypeVar("_S")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
-    """One value of the configuration, for people.
-
-    Attributes:
-        key: full dotted path.
-        value: as YAML text; secrets are masked.
-        origin: file and line, environment name, command line, or ``default``; and the scope.
-    """
-
-    key: str
-    value: str
-    unit: str
-    origin: str
-    reload: Reload
-
-
 class Settings:
     """A configuration that was checked as a whole. Immutable.
 
     Attributes:
         files: the files it was read from, the base first.
         notices: what the operator should hear of at the start, such as old names that are honoured.
+        written: what it was resolved from.
     """
 
     def __init__(self, written: Written) -> None:
@@ -67,6 +53,7 @@ class Settings:
         Raises:
             InvalidSettings: with every problem found.
         """
+        self.written = written
         self._values = dict(written.values)
         self._banned = tuple(written.banned)
         self._groups = tuple(written.names("groups"))
@@ -77,7 +64,7 @@ class Settings:
         self._shared = _build(GlobalSettings, self._shared_value)
         problems.extend(self._rule_problems())
         if problems:
-            raise InvalidSettings(problems)
+            raise InvalidSettings(problems, files=self.files)
 
     # --- sections ---
 
@@ -120,6 +107,11 @@ class Settings:
     def logging(self) -> LoggingSettings:
         """Return how logs are written."""
         return self._shared.logging
+
+    @property
+    def reload(self) -> ReloadSettings:
+        """Return how changed files are noticed."""
+        return self._shared.reload
 
     @property
     def supervision(self) -> SupervisionSettings:
@@ -240,7 +232,7 @@ class Settings:
         lines = []
         for path, key in keys_of(SymbolSettings).items():
             value, place, scope = self._scoped_full(key, scopes)
-            lines.append(_explained(path, key, value, place, scope))
+            lines.append(explained(path, key, value, place, scope))
         return lines
 
     # --- resolution ---
@@ -332,10 +324,10 @@ class Settings:
     def _all(self) -> Iterator[Explained]:
         for path, key in keys_of(GlobalSettings).items():
             value = self._shared_value(key)
-            yield _explained(path, key, value, self._place(path), ())
+            yield explained(path, key, value, self._place(path), ())
         for path, key in keys_of(SymbolSettings).items():
             value, place = self._scoped(key, [("defaults",)])
-            yield _explained(("defaults", *path), key, value, place, ())
+            yield explained(("defaults", *path), key, value, place, ())
         yield from self._written_in((EVERY,))
         for name in self._groups:
             match = self._values[("groups", name, "match")]
@@ -344,7 +336,7 @@ class Settings:
                 value="[" + ", ".join(f'"{text}"' for text in _texts(match.value)) + "]",
                 unit="",
                 origin=match.place.short,
-                reload=Reload.RESTART,
+                reload=MATCH.reload,
             )
             yield from self._written_in(("groups", name))
         for symbol in self._names("symbols"):
@@ -352,34 +344,12 @@ class Settings:
         for symbol in self._names("products"):
             for path, key in keys_of(ProductSettings).items():
                 value, place = self._scoped(key, [("products", symbol)])
-                yield _explained(("products", symbol, *path), key, value, place, ())
+                yield explained(("products", symbol, *path), key, value, place, ())
 
     def _written_in(self, scope: Path) -> Iterator[Explained]:
         for path, key in keys_of(SymbolSettings).items():
             if (assigned := self._values.get(scope + path)) is not None:
-                yield _explained((*scope, *path), key, assigned.value, assigned.place, ())
-
-
-def _explained(path: Path, key: Key, value: object, place: Place, scope: Path) -> Explained:
-    return Explained(
-        key=".".join(path),
-        value=key.mask(value),
-        unit=key.unit,
-        origin=place.short + _scope_note(scope),
-        reload=key.reload,
-    )
-
-
-def _scope_note(scope: Path) -> str:
-    match scope:
-        case ("groups", name):
-            return f" (group {name})"
-        case ("symbols", _):
-            return " (this symbol)"
-        case ("*",):
-            return " (every symbol)"
-        case _:
-            return ""
+                yield explained((*scope, *path), key, assigned.value, assigned.place, ())
 
 
 def _texts(value: object) -> tuple[str, ...]:

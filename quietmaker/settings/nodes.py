@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import TypeAlias
 
 from quietmaker.errors import ConfigError
@@ -98,11 +99,13 @@ class InvalidSettings(ConfigError):  # noqa: N818 - a ConfigError by its base
 
     Attributes:
         problems: never empty, in the order of the sources.
+        files: the files that were read, as far as one led to the next.
     """
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], *, files: Iterable[FilePath] = ()) -> None:
         """State each problem once, on a line of its own."""
         self.problems = tuple(dict.fromkeys(problems))
+        self.files = tuple(files)
         count = len(self.problems)
         head = "configuration refused" + (f", {count} problems" if count > 1 else "")
         super().__init__("\n  ".join([f"{head}:", *map(str, self.problems)]))

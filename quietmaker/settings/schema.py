@@ -272,6 +272,20 @@ class LoggingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadSettings:
+    """How a running process hears of a changed file. SIGHUP and `config reload` work at any time."""
+
+    poll_seconds: Decimal | None = key(
+        seconds("0.1", "3600"),
+        Decimal(5),
+        "how often the files are looked at; new content is read once it was seen twice; null never looks",
+        unit="seconds",
+        reload=Reload.LIVE,
+        optional=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntensitySettings:
     """How often the children of one branch may be restarted before the branch gives up."""
 
@@ -309,4 +323,5 @@ class GlobalSettings:
     ledger: LedgerSettings = section()
     management: ManagementSettings = section()
     logging: LoggingSettings = section()
+    reload: ReloadSettings = section()
     supervision: SupervisionSettings = section()

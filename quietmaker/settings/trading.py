@@ -305,6 +305,7 @@ class SymbolSettings:
         Text(r"[a-z][a-z0-9_-]{0,31}", "a lower-case word of up to 32 letters, digits, - and _"),
         "passivemm",
         "written on every order and trade",
+        reload=Reload.LIVE,
     )
     quote: QuoteSettings = section()
     gates: GateSettings = section()

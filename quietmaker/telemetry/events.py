@@ -20,6 +20,8 @@ class Event(Enum):
     PLAN = "plan"
     CONFIG_LOADED = "config_loaded"
     CONFIG_NOTICE = "config_notice"
+    CONFIG_RELOADED = "config_reloaded"
+    CONFIG_REJECTED = "config_rejected"
     ACTOR_FAILED = "actor_failed"
     ACTOR_RESTARTED = "actor_restarted"
     BRANCH_GAVE_UP = "branch_gave_up"
@@ -73,6 +75,8 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.PLAN: "one line of the effective plan, such as the spread formula",
         Event.CONFIG_LOADED: "a configuration is in force, with its hash",
         Event.CONFIG_NOTICE: "something the operator should know of the configuration, such as an old name",
+        Event.CONFIG_RELOADED: "a configuration was read again while running, with what is new of it",
+        Event.CONFIG_REJECTED: "a configuration was refused while running, and nothing was changed",
         Event.ACTOR_FAILED: "an exception ended an actor",
         Event.ACTOR_RESTARTED: "the supervisor restarted an actor",
         Event.BRANCH_GAVE_UP: "a branch was restarted too often; the process ends",

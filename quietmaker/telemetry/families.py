@@ -114,15 +114,6 @@ class Families:
         state = self._gauge("state", "1 for the current state of the process.", "state")
         self._state = {each: state.labels(each.value) for each in ProcessState}
         self._ready = self._gauge("ready", "Whether every readiness check passes.")
-        self._config = self._gauge("config_info", "Hash of the configuration in force.", "sha256")
-        self._config_ok = self._gauge(
-            "config_last_reload_successful",
-            "Whether the last configuration that was read is in force.",
-        )
-        self._config_at = self._gauge(
-            "config_last_reload_success_timestamp_seconds",
-            "When the configuration in force was read.",
-        )
         threads = self._gauge("threads", "Threads of the process.")
         threads.set_function(threading.active_count)
         logs = self._counter("log_messages", "Log messages by level.", "level")

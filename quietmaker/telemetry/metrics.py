@@ -15,6 +15,7 @@ from quietmaker.core.orders import Fill, Intent
 from quietmaker.core.outcomes import Outcome, outcome_of
 from quietmaker.core.units import SECOND, Instant, Nanos
 from quietmaker.ports import LedgerStanding
+from quietmaker.telemetry.configuration import ConfigMetrics
 from quietmaker.telemetry.families import (
     ACTORS,
     DOLLARS,
@@ -45,6 +46,7 @@ class Metrics(Families):
         truth: those of reconciliations and tie-outs.
         filter: those of the symbol filter.
         operators: those of operators' commands.
+        config: those of the configuration.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Metrics(Families):
         self.truth = TruthMetrics(self.registry)
         self.filter = FilterMetrics(self.registry)
         self.operators = OperatorMetrics(self.registry)
+        self.config = ConfigMetrics(self.registry)
         self._symbols: dict[str, SymbolCounters] = {}
         self._lock = threading.Lock()
         self.state(ProcessState.STARTING)
@@ -77,13 +80,6 @@ class Metrics(Families):
     def ready(self, ready: bool) -> None:
         """Set whether every readiness check passes."""
         self._ready.set(1 if ready else 0)
-
-    def config_loaded(self, sha256: str, at: Instant) -> None:
-        """Say which configuration is in force since when."""
-        self._config.clear()
-        self._config.labels(sha256).set(1)
-        self._config_ok.set(1)
-        self._config_at.set(epoch_seconds(at))
 
     def log_message(self, level: str) -> None:
         """Count a log message; levels above error count as error."""

@@ -38,8 +38,8 @@ AT_ONCE: Final = 1.5
 _CARELESS: Final = {
     signal.SIGTERM: "SIGTERM",
     signal.SIGINT: "SIGINT (Ctrl-C)",
-    signal.SIGHUP: "SIGHUP (the terminal is gone)",
 }
+_HANGUP: Final = "SIGHUP (the terminal is gone)"
 
 
 @click.command()
@@ -64,8 +64,8 @@ def run(
 ) -> int:
     """Run the market maker until SIGTERM or Ctrl-C: then every order is cancelled and all is stored.
 
-    A second signal cancels at once, without waiting for anything else. SIGUSR1 logs what every thread
-    is doing.
+    A second signal cancels at once, without waiting for anything else. SIGHUP reads the configuration
+    again; where the terminal is gone it stops as SIGTERM does. SIGUSR1 logs what every thread is doing.
     """
     extra = [f"paper.market={market}"] if market is not None else []
     extra += [f"paper.speed={speed}"] if speed is not None else []
@@ -186,17 +186,40 @@ def _worst_case(settings: Settings, process: Process) -> str:
 
 
 def _handle_signals(process: Process) -> None:
+    # Under nohup the end of the terminal is not to be heard of.
+    on_terminal = _terminal_is_there() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
+    def ask(reason: str) -> None:
+        if process.stop.ask(reason) > 1:
+            threading.Thread(target=_abort, args=(process,), name="abort", daemon=True).start()
+
     def on_stop(number: int, frame: FrameType | None) -> None:
         del frame
-        if process.stop.ask(_CARELESS[signal.Signals(number)]) > 1:
-            threading.Thread(target=_abort, args=(process,), name="abort", daemon=True).start()
+        ask(_CARELESS[signal.Signals(number)])
+
+    def on_hangup(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if on_terminal and not _terminal_is_there():
+            ask(_HANGUP)
+        else:
+            process.hangups += 1
 
     def on_dump(number: int, frame: FrameType | None) -> None:
         pykka.debug.log_thread_tracebacks(number, frame)
 
     for number in _CARELESS:
         signal.signal(number, on_stop)
+    signal.signal(signal.SIGHUP, on_hangup)
     signal.signal(signal.SIGUSR1, on_dump)
+
+
+def _terminal_is_there() -> bool:
+    """Return whether the terminal that the process was started on is still there."""
+    try:
+        os.close(os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _abort(process: Process) -> None:

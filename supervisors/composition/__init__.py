@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -54,9 +54,11 @@ def compose(
     # It logs every failure that the supervisor logs too; a dump of the stacks is critical, and stays.
     logging.getLogger("pykka").setLevel(logging.CRITICAL)
     shared = Shared(settings, outside, products)
+    traders = Traders(shared)
+    shared.generations.join("traders", traders)
     supervisor = Supervisor(
         tree.build(settings.supervision, products),
-        children={**_fixed(shared, process, refresh), **_traders(shared)},
+        children={**_fixed(shared, process, refresh), **_traders(traders, products)},
         addresses={**shared.to, **{a.name: a for a in shared.traders.values()}},
         monotonic=outside.clock.monotonic,
         dead=shared.dead,
@@ -78,6 +80,7 @@ def compose(
         eligibility=shared.filtering.eligibility,
         facts=shared.facts,
         modes=shared.modes,
+        generations=shared.generations,
     )
 
 
@@ -109,9 +112,8 @@ def _fixed(
     }
 
 
-def _traders(shared: Shared) -> dict[str, Child]:
-    traders = Traders(shared)
+def _traders(traders: Traders, symbols: Iterable[str]) -> dict[str, Child]:
     return {
         tree.trader(symbol): Child(make=traders.maker(symbol), hang_after=_SOON)
-        for symbol in shared.products
+        for symbol in symbols
     }

@@ -29,6 +29,7 @@ from quietmaker.ports import (
     UserStream,
 )
 from quietmaker.telemetry.metrics import Metrics
+from supervisors.reloading.generations import Generations
 from supervisors.supervisor import Supervisor
 
 
@@ -81,3 +82,4 @@ class Trading:
     eligibility: Eligibility
     facts: FactLog
     modes: Modes
+    generations: Generations

@@ -32,6 +32,7 @@ from supervisors import tree
 from supervisors.closing import OURS
 from supervisors.composition.outside import Outside
 from supervisors.filtering import Filtering
+from supervisors.reloading.generations import Generations
 
 FIXED: Final = (
     tree.LEDGER,
@@ -58,6 +59,7 @@ class Shared:
         revive: takes back a symbol that an execution was told of after it had been removed.
         to: addresses of the actors there is one of, by name.
         traders: addresses of the traders, by symbol.
+        generations: the settings in force, and how others come into force.
         budget: outlives the gateway: a restart must not double what may be sent in a minute.
         id_prefix: begins every client id of this run.
     """
@@ -66,7 +68,9 @@ class Shared:
         self, settings: Settings, outside: Outside, products: Mapping[str, Product]
     ) -> None:
         """Make them."""
-        self.settings = settings
+        self.generations = Generations(
+            settings, now=outside.clock.now, metrics=outside.metrics.config
+        )
         self.outside = outside
         self.revive: Callable[[str], None] = _nobody
         self.known = products if isinstance(products, Live) else Live(products)
@@ -98,6 +102,11 @@ class Shared:
             put=self.facts.put, metrics=outside.metrics.truth, clock=outside.clock
         )
         self.tie_out = self._tie_out()
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings in force."""
+        return self.generations.current
 
     def to_writer(self) -> None:
         """Tell the ledger writer that facts wait."""

@@ -333,8 +333,8 @@ def test_the_process_has_exactly_one_state(metrics: Metrics) -> None:
 
 
 def test_the_configuration_in_force_is_the_only_one_shown(metrics: Metrics) -> None:
-    metrics.config_loaded("aaa", START)
-    metrics.config_loaded("bbb", Instant(START + SECOND))
+    metrics.config.loaded("aaa", START, generation=1, waiting=False)
+    metrics.config.loaded("bbb", Instant(START + SECOND), generation=2, waiting=True)
     found = samples(metrics)
     assert [name for name in found if name.startswith("config_info")] == ["config_info{sha256=bbb}"]
     assert found["config_last_reload_successful"] == 1

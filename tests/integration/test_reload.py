@@ -1,0 +1,51 @@
+"""`quietmaker run` takes a changed configuration while it trades."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.integration.test_run import Run, start
+
+__all__ = ["start"]
+
+QUICK = "reload: {poll_seconds: 0.2}\nmanagement: {port: 0}\n"
+
+
+def test_a_running_process_takes_what_is_good_refuses_what_is_bad_and_goes_on(
+    start: Callable[..., Run], tmp_path: Path
+) -> None:
+    path = tmp_path / "paper.yaml"
+    path.write_text(QUICK)
+    run = start("--config", str(path))
+    run.await_event("process_ready")
+
+    path.write_text(QUICK + "defaults: {gates: {min_spread_pct: 0.3}}\npaper: {seed: 77}\n")
+    applied = run.await_event("config_reloaded")
+    assert applied["trigger"] == "file"
+    assert "defaults.gates.min_spread_pct: 0.025 -> 0.3" in applied["message"]
+    assert "paper.seed: 1 -> 77" in run.await_event("config_notice")["message"]
+
+    path.write_text(QUICK + "defaults: {gates: {min_spread_pct: 30000}}\n")
+    refused = run.await_event("config_rejected")
+    assert f"{path}:3" in refused["message"]
+
+    path.write_text(QUICK)
+    run.await_event("config_reloaded")
+    run.process.send_signal(signal.SIGHUP)
+    assert run.await_event("config_reloaded")["trigger"] == "signal"
+
+    _, metrics = run.get("/metrics")
+    for line in (
+        'quietmaker_config_reloads_total{result="applied",trigger="file"} 2.0',
+        'quietmaker_config_reloads_total{result="rejected",trigger="file"} 1.0',
+        'quietmaker_config_reloads_total{result="unchanged",trigger="signal"} 1.0',
+        "quietmaker_config_last_reload_successful 1.0",
+        "quietmaker_config_generation 3.0",
+        "quietmaker_config_restart_required 0.0",
+    ):
+        assert line in metrics
+    code, _ = run.end()
+    assert code == 0
+    assert not [line for line in run.lines if line["event"] == "actor_restarted"]
