@@ -172,9 +172,8 @@ class Families:
             "order_submit_duration_seconds", "From the request to its answer.", _CALL_BUCKETS
         )
         self._fills = self._counter("fills", "Executions.", "symbol", "side", "liquidity")
-        self._notional = self._counter(
-            "fill_notional_usd", "Value of executions.", "symbol", "liquidity"
-        )
+        notional = self._counter("fill_notional_usd", "Value of executions.", "liquidity")
+        self._notional = {each: notional.labels(_word(each)) for each in Liquidity}
         moved = self._counter(
             "fill_markout_usd",
             "Value of the mid's moves after executions, for us or against us.",
@@ -186,12 +185,12 @@ class Families:
             for seconds in HORIZONS
             for way in ("favourable", "adverse")
         }
-        self._fees = self._gauge(
+        fees = self._gauge(
             "fees_usd",
             "Fees paid since the start; a gauge, because a rebate is negative.",
-            "symbol",
             "liquidity",
         )
+        self._fees = {each: fees.labels(_word(each)) for each in Liquidity}
 
     def _results(self) -> None:
         skipped = self._counter(
@@ -258,7 +257,7 @@ class Families:
 class SymbolCounters:
     """The children of one symbol, looked up once."""
 
-    __slots__ = ("fees", "fills", "notional", "submitted")
+    __slots__ = ("fills", "submitted")
 
     def __init__(self, of: Families, symbol: str) -> None:
         """Create them at 0."""
@@ -272,8 +271,6 @@ class SymbolCounters:
             for side in Side
             for liquidity in Liquidity
         }
-        self.notional = {each: of._notional.labels(symbol, _word(each)) for each in Liquidity}
-        self.fees = {each: of._fees.labels(symbol, _word(each)) for each in Liquidity}
 
 
 def _word(value: Side | Liquidity) -> str:

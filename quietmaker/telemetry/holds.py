@@ -10,7 +10,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from quietmaker.core.commands import HoldChanged, RoundTrip
+from quietmaker.core.commands import Gate, HoldChanged, RoundTrip
 from quietmaker.core.units import SECOND, ZERO, Instant, Side
 from quietmaker.telemetry.snapshot import PREFIX, number
 
@@ -18,6 +18,7 @@ QUOTED: Final = "quoted"
 """The reason shown for a side that is quoted."""
 UNKNOWN: Final = "warming_up"
 """The reason of a symbol that has said nothing yet."""
+_OFF: Final = Gate.SIDE_OFF.value
 _DAY: Final = 86_400 * SECOND
 
 
@@ -84,6 +85,8 @@ class Holds(Collector):
             for (symbol, side), word in self._reason.items():
                 reason.add_metric([symbol, side.value.lower(), word], 1)
             for key, nanos in self._quoted.items():
+                if not nanos and self._reason.get(key) == _OFF:
+                    continue  # hundreds of zeros that can never move
                 running = max(now - self._since[key], 0) if key in self._since else 0
                 quoted.add_metric([key[0], key[1].value.lower()], (nanos + running) / SECOND)
             for symbol, (day, total) in self._earned.items():
@@ -99,7 +102,9 @@ def _families() -> tuple[GaugeMetricFamily, CounterMetricFamily, GaugeMetricFami
             labels=["symbol", "side", "reason"],
         ),
         CounterMetricFamily(
-            f"{PREFIX}quoting_seconds", "Time with an entry quoted.", labels=["symbol", "side"]
+            f"{PREFIX}quoting_seconds",
+            "Time with an entry quoted; none of a side that is switched off.",
+            labels=["symbol", "side"],
         ),
         GaugeMetricFamily(
             f"{PREFIX}realized_pnl_usd",

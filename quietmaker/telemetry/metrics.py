@@ -145,7 +145,7 @@ class Metrics(Families):
             if self._symbols.pop(symbol, None) is None:
                 return
             self._holds.remove(symbol)
-            for family in (self._submitted, self._fills, self._notional, self._fees):
+            for family in (self._submitted, self._fills):
                 family.remove_by_labels({"symbol": symbol})
 
     def _of(self, symbol: str) -> SymbolCounters:
@@ -194,8 +194,8 @@ class Metrics(Families):
         counters = self._of(fill.symbol)
         counters.fills[fill.side, fill.liquidity].inc()
         if fill.symbol.endswith(DOLLARS):
-            counters.notional[fill.liquidity].inc(number(notional))
-            counters.fees[fill.liquidity].inc(number(fill.fee))
+            self._notional[fill.liquidity].inc(number(notional))
+            self._fees[fill.liquidity].inc(number(fill.fee))
 
     def marked(self, symbol: str, horizon: Nanos, value: Decimal) -> None:
         """Count what the mid's move some time after an execution was worth to us."""

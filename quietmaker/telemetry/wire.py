@@ -16,7 +16,7 @@ STREAMS: Final = ("market", "user")
 """The two WebSockets."""
 MAX_WORDS: Final = 60
 """Different label values of one family kept apart; further ones count as ``other``."""
-_CALLS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_CALLS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
 class WireMetrics:
