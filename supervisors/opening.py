@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from quietmaker.coinbase.auth import ApiKey
+from quietmaker.core.live import Live
 from quietmaker.core.product import Product
 from quietmaker.core.units import Instant
 from quietmaker.ledger import configs
@@ -69,7 +70,9 @@ class Opened:
     """Everything open, nothing trading.
 
     Attributes:
-        products: of the symbols to trade.
+        products: of the symbols to trade, and of those that are left over; more may come.
+        leftovers: symbols that are not to be traded any more and that the books hold something of, with the
+            reason that they leave for; their exits go on.
         run: number of the run in the ledger.
         server: the paper exchange that we started, if any.
         born: when that came into being; None for an exchange that was there before.
@@ -77,7 +80,8 @@ class Opened:
 
     link: Link
     books: Books
-    products: Mapping[str, Product]
+    products: Live[Product]
+    leftovers: Mapping[str, str]
     run: int
     server: PaperServer | None
     born: Instant | None
@@ -116,13 +120,21 @@ def _on(chosen: Chosen, endpoints: Endpoints, key: ApiKey) -> Opened:
         connection.close()
         raise
     try:
-        run = _begin_run(chosen, books, connection.offered)
+        left = _left_over(chosen, books, products, connection.offered)
+        run = _begin_run(chosen, books)
     except BaseException:
         connection.close()
         books.close()
         raise
-    link = connection.serve(products)
-    return Opened(link=link, books=books, products=products, run=run, server=None, born=None)
+    return Opened(
+        link=connection.serve(products),
+        books=books,
+        products=products,
+        leftovers=left,
+        run=run,
+        server=None,
+        born=None,
+    )
 
 
 def _on_our_own(chosen: Chosen) -> Opened:
@@ -134,7 +146,8 @@ def _on_our_own(chosen: Chosen) -> Opened:
     books = open_books(chosen.settings, chosen.home, info.products, clock=chosen.clock)
     server: PaperServer | None = None
     try:
-        run = _begin_run(chosen, books, info.products)
+        left = _left_over(chosen, books, products, info.products)
+        run = _begin_run(chosen, books)
         born = chosen.clock.now()
         server = PaperServer.start(
             chosen.home,
@@ -158,6 +171,7 @@ def _on_our_own(chosen: Chosen) -> Opened:
         link=connection.serve(products),
         books=books,
         products=products,
+        leftovers=left,
         run=run,
         server=server,
         born=born,
@@ -168,18 +182,35 @@ def _connect(chosen: Chosen, endpoints: Endpoints, key: ApiKey) -> Connection:
     return Connection(chosen.settings, endpoints, key, clock=chosen.clock, metrics=chosen.metrics)
 
 
-def _traded(chosen: Chosen, offered: Mapping[str, Product]) -> dict[str, Product]:
+def _traded(chosen: Chosen, offered: Mapping[str, Product]) -> Live[Product]:
     """Return the products of the symbols to trade; their settings are checked against them."""
     settings = chosen.settings
     products = {symbol: offered[symbol] for symbol in settings.select(offered)}
     for symbol, product in products.items():
         settings.params(symbol, product)
-    return products
+    return Live(products)
 
 
-def _begin_run(chosen: Chosen, books: Books, offered: Mapping[str, Product]) -> int:
-    for symbol in set(books.ledger.symbols_in_use()) - set(offered):
-        chosen.tell(f"note: the books hold {symbol}, which this market does not have; it waits")
+def _left_over(
+    chosen: Chosen, books: Books, products: Live[Product], offered: Mapping[str, Product]
+) -> dict[str, str]:
+    """Return which symbols are worked only until they are flat, with the reason; they join the products.
+
+    A configuration that does not name a symbol any more must not leave a position without an exit.
+    """
+    left = {}
+    for symbol in books.ledger.symbols_in_use():
+        if symbol not in offered:
+            chosen.tell(f"note: the books hold {symbol}, which this market does not have; it waits")
+        elif symbol not in products:
+            chosen.settings.params(symbol, offered[symbol])
+            products.put(symbol, offered[symbol])
+            left[symbol] = "universe.symbols does not name it, and the books hold something of it"
+            chosen.tell(f"note: {symbol} is not to be traded; its exits go on until it is flat")
+    return left
+
+
+def _begin_run(chosen: Chosen, books: Books) -> int:
     settings, now = chosen.settings, chosen.clock.now()
     run = books.ledger.begin_run(
         mode=settings.mode, config_sha=settings.sha256, version=build.version(), at=now

@@ -136,6 +136,7 @@ class Process:
         except BaseException:
             self.management.stop()
             raise
+        self.trading.roster.begin(self.opened.leftovers)
         for symbol in self.opened.products:
             self.metrics.add_symbol(symbol)
         self.reloader = Reloader(
@@ -209,7 +210,9 @@ class Process:
         self.reloader.start()
         gave_up: GiveUp | None = None
         while gave_up is None and not self.stop.count:
-            gave_up = supervisor.step(STEP) or self._without_exchange()
+            gave_up = (
+                supervisor.step(STEP) or self.trading.roster.look() or self._without_exchange()
+            )
             self._reload()
             self._beat = self.clock.monotonic()
         self.reloader.stop()

@@ -48,6 +48,8 @@ class Event(Enum):
     ROUND_TRIP_CLOSED = "round_trip_closed"
     FILTER_EVALUATED = "filter_evaluated"
     FILTER_FAILED = "filter_failed"
+    SYMBOL_ADDED = "symbol_added"
+    SYMBOL_REMOVED = "symbol_removed"
     SYMBOL_EXCLUDED = "symbol_excluded"
     SYMBOL_INCLUDED = "symbol_included"
     SYMBOL_MOVED = "symbol_moved"
@@ -103,6 +105,8 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.ROUND_TRIP_CLOSED: "a position is closed, with its result",
         Event.FILTER_EVALUATED: "the symbol filter judged every symbol, with what it judged on",
         Event.FILTER_FAILED: "an evaluation did not hold; the last good verdicts do",
+        Event.SYMBOL_ADDED: "a symbol is traded from now on",
+        Event.SYMBOL_REMOVED: "a symbol is traded no more: it was drained, and is flat",
         Event.SYMBOL_EXCLUDED: "a symbol may not enter any more, with the rule and its numbers",
         Event.SYMBOL_INCLUDED: "a symbol may enter again",
         Event.SYMBOL_MOVED: "the filter moved a symbol, and whether it may enter did not change",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from supervisors.composition import edge, trunk
 from supervisors.composition.outside import Outside, Trading
 from supervisors.composition.shared import Shared
 from supervisors.composition.symbols import Traders
+from supervisors.roster import Roster
 from supervisors.supervisor import Child, Supervisor
 
 __all__ = ["Outside", "Trading", "compose", "spare_what_stands"]
@@ -56,14 +57,20 @@ def compose(
     shared = Shared(settings, outside, products)
     traders = Traders(shared)
     shared.generations.join("traders", traders)
+    child = _child(traders)
     supervisor = Supervisor(
         tree.build(settings.supervision, products),
-        children={**_fixed(shared, process, refresh), **_traders(traders, products)},
+        children={
+            **_fixed(shared, process, refresh),
+            **{tree.trader(symbol): child(symbol) for symbol in products},
+        },
         addresses={**shared.to, **{a.name: a for a in shared.traders.values()}},
         monotonic=outside.clock.monotonic,
         dead=shared.dead,
         metrics=outside.metrics,
     )
+    roster = Roster(shared, supervisor, shared.modes, child)
+    shared.revive = roster.revive
     return Trading(
         supervisor=supervisor,
         traders=shared.traders,
@@ -81,6 +88,7 @@ def compose(
         facts=shared.facts,
         modes=shared.modes,
         generations=shared.generations,
+        roster=roster,
     )
 
 
@@ -112,8 +120,5 @@ def _fixed(
     }
 
 
-def _traders(traders: Traders, symbols: Iterable[str]) -> dict[str, Child]:
-    return {
-        tree.trader(symbol): Child(make=traders.maker(symbol), hang_after=_SOON)
-        for symbol in symbols
-    }
+def _child(traders: Traders) -> Callable[[str], Child]:
+    return lambda symbol: Child(make=traders.maker(symbol), hang_after=_SOON)

@@ -30,6 +30,7 @@ from quietmaker.ports import (
 )
 from quietmaker.telemetry.metrics import Metrics
 from supervisors.reloading.generations import Generations
+from supervisors.roster import Roster
 from supervisors.supervisor import Supervisor
 
 
@@ -83,3 +84,4 @@ class Trading:
     facts: FactLog
     modes: Modes
     generations: Generations
+    roster: Roster

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from actors.protocol import StopTrading
+from quietmaker.core.live import Live
 from quietmaker.core.market import BookSnapshot, FeedLost, MarketEvent
+from quietmaker.core.product import Product
 from quietmaker.core.units import SECOND, Instant
 from quietmaker.exchange.server.desk import Audience
 from quietmaker.exchange.server.records import Draft, OrderRecord
@@ -204,13 +206,14 @@ class Rig:
         self.waves = Waves(self.seed, self.served.market)
         settings = load(None, env={}, overrides=[*OVERRIDES, *self.overrides])
         self.metrics = Metrics(version="t", revision="t", mode="paper", now=self.clock.now)
+        self.products: Live[Product] = Live({})
         self.link = self._connect(settings)
         self.exchange = self.link.exchange
         self.overheard = Overheard(self.link.market, self.link.user, self.clock.now)
         self.run = self.ledger.begin_run(
             mode="paper", config_sha="c0ffee", version="test", at=self.clock.now()
         )
-        products = {symbol: self.link.offered[symbol] for symbol in SYMBOLS}
+        products = self.products
         self.trading: Trading = compose(
             settings,
             Outside(
@@ -243,13 +246,15 @@ class Rig:
         connection = Connection(
             settings, endpoints, self.served.key, clock=self.clock, metrics=self.metrics
         )
-        return connection.serve({symbol: connection.offered[symbol] for symbol in SYMBOLS})
+        for symbol in SYMBOLS:
+            self.products.put(symbol, connection.offered[symbol])
+        return connection.serve(self.products)
 
     # --- driving --------------------------------------------------------------------------------
 
     def step(self) -> None:
         """Let the supervisor look; it must never have anything to say."""
-        gave_up = self.trading.supervisor.step(STEP)
+        gave_up = self.trading.supervisor.step(STEP) or self.trading.roster.look()
         assert gave_up is None, f"the tree gave up: {gave_up.reason}"
 
     def until(self, wanted: Callable[[], bool], what: str, *, waves: bool = False) -> None:
