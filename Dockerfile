@@ -10,6 +10,7 @@ ARG BUILD_BASE=docker.io/library/python:3.13-bookworm
 ARG BASE=docker.io/library/python:3.13-slim-bookworm
 
 FROM ${BUILD_BASE} AS build
+ARG INTERPRETED=
 COPY . /src
 RUN set -eu; \
     python3 -m venv /opt/quietmaker; \
@@ -20,6 +21,8 @@ RUN set -eu; \
         $pip install --constraint /src/deploy/constraints.txt /src; \
     fi; \
     $pip uninstall --yes pip; \
+    [ -n "${INTERPRETED}" ] || /opt/quietmaker/bin/quietmaker version --json | grep -q '"compiled": true' || { \
+        echo "the core is not compiled; --build-arg INTERPRETED=yes if you want it several times slower" >&2; exit 1; }; \
     /opt/quietmaker/bin/python -m compileall -q /opt/quietmaker/lib
 
 FROM ${BASE}

@@ -80,6 +80,8 @@ def compile_into(target: Path) -> None:
         paths = [path for glob in COMPILED for path in sorted(scratch.glob(glob))]
         for path in paths:
             path.write_text(spell_out(path.read_text(encoding="utf-8")), encoding="utf-8")
+        # pip's isolated build finds mypyc through a PYTHONPATH of its own, which must stay.
+        search = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "mypyc", "--config-file=", "--ignore-missing-imports"),
@@ -87,7 +89,7 @@ def compile_into(target: Path) -> None:
             ],
             cwd=scratch,
             env=os.environ
-            | {"MYPYC_OPT_LEVEL": "1", "MYPYC_DEBUG_LEVEL": "0", "PYTHONPATH": folder},
+            | {"MYPYC_OPT_LEVEL": "1", "MYPYC_DEBUG_LEVEL": "0", "PYTHONPATH": search},
             capture_output=True,
             text=True,
             check=False,

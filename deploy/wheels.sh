@@ -12,4 +12,5 @@ rm -rf "$folder"
 ${PYTHON:-python3} -m pip wheel --quiet --disable-pip-version-check \
     --constraint "$source/deploy/constraints.txt" --wheel-dir "$folder" "$source"
 echo "$revision" > "$folder/REVISION"
-echo "$(ls "$folder"/*.whl | wc -l) wheels in $folder" >&2
+set -- "$folder"/*.whl
+echo "$# wheels in $folder" >&2
