@@ -7,6 +7,7 @@
 # make test-compiled   the tests of the core and the matching core, on the compiled core that a wheel holds
 # make chaos   the bot killed some hundred times, its books proved each time: KILLS=500 SEED=1
 # make soup    minutes of all faults at once, from several seeds: SEEDS=1,2,3 SECONDS=60
+# make lock    pin what the container image is built with to what is installed here
 # make fmt     format the code
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ SECONDS ?= 60
 KILLS ?= 500
 SEED ?= 1
 
-.PHONY: run test test-compiled chaos soup install sdk prometheus lint bench fmt docs clean
+.PHONY: run test test-compiled chaos soup install sdk prometheus lint bench lock fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
@@ -81,6 +82,9 @@ bench: install
 fmt: install
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true
 	$(BIN)/ruff format --quiet $(SOURCES)
+
+lock: install
+	@$(BIN)/python -m tests.kit.constraints
 
 docs: install
 	$(BIN)/python -m quietmaker.settings.docs

@@ -23,9 +23,9 @@ Data goes to stdout, everything else to stderr. State lives under `QUIETMAKER_HO
 Commands that read the books work while an instance runs and also when it is stopped: the embedded
 PostgreSQL is then started for the question and stopped after it, and nothing else can start meanwhile.
 
-Most commands take `--config FILE` (default `config/paper.yaml`), the configuration that says where the
-books are, and `--set KEY=VALUE` to override a setting, repeatedly if need be. A secret such as `ledger.url`
-comes from the environment (`QUIETMAKER__LEDGER__URL`) only.
+Most commands take `--config FILE`, the configuration that says where the books are (default: what
+`QUIETMAKER_CONFIG` names, else `config/paper.yaml`), and `--set KEY=VALUE` to override a setting,
+repeatedly if need be. A secret such as `ledger.url` comes from the environment (`QUIETMAKER__LEDGER__URL`) only.
 
 `--json` writes one document whose names do not change: amounts are decimal strings with every digit, times
 are UTC in ISO 8601, what is not known is `null`. `--csv` has a heading with the same names. A table leaves

@@ -16,6 +16,8 @@ from quietmaker.settings import Settings, load
 
 P = ParamSpec("P")
 R = TypeVar("R")
+CONFIG_VARIABLE: Final = "QUIETMAKER_CONFIG"
+"""Names the configuration where no --config does: in a container every command is then about the same one."""
 DEFAULT_CONFIG: Final = Path("config/paper.yaml")
 
 
@@ -26,6 +28,8 @@ def config_options(command: Callable[P, R]) -> Callable[P, R]:
         "config_file",
         type=click.Path(path_type=Path),
         default=DEFAULT_CONFIG,
+        envvar=CONFIG_VARIABLE,
+        show_envvar=True,
         show_default=True,
         metavar="FILE",
         help="The configuration file.",

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 PLACE: Final = Path(__file__).parents[2] / "deploy" / "constraints.txt"
-_HEAD: Final = "# What the image is built with. Written by `make lock`; read the changes of what moved first.\n"
+_HEAD: Final = "# What the image is built with. Written by `make lock`.\n"
 
 
 def runtime(name: str = "quietmaker") -> dict[str, str]:
@@ -37,8 +37,8 @@ def runtime(name: str = "quietmaker") -> dict[str, str]:
 def pinned() -> dict[str, str]:
     """Return what the file pins."""
     lines = PLACE.read_text(encoding="utf-8").splitlines()
-    pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
-    return {name: version for name, version in pairs}
+    pairs = (line.partition("==") for line in lines if line and not line.startswith("#"))
+    return {name: version for name, _, version in pairs}
 
 
 def main() -> None:
