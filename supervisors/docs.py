@@ -25,7 +25,8 @@ PostgreSQL is then started for the question and stopped after it, and nothing el
 
 Most commands take `--config FILE`, the configuration that says where the books are (default: what
 `QUIETMAKER_CONFIG` names, else `config/paper.yaml`), and `--set KEY=VALUE` to override a setting,
-repeatedly if need be. A secret such as `ledger.url` comes from the environment (`QUIETMAKER__LEDGER__URL`) only.
+repeatedly if need be. A secret such as `ledger.url` comes from the environment only
+(`QUIETMAKER__LEDGER__URL`).
 
 `--json` writes one document whose names do not change: amounts are decimal strings with every digit, times
 are UTC in ISO 8601, what is not known is `null`. `--csv` has a heading with the same names. A table leaves
