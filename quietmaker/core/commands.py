@@ -46,6 +46,8 @@ class CancelReason(Name):
     REPRICE = "reprice"
     MAX_AGE = "max_age"
     GATE = "gate"
+    CONFIG = "config"
+    """It was quoted by an earlier configuration."""
     EXIT_CHANGED = "exit_changed"
     RETRY = "retry"
     SHUTDOWN = "shutdown"

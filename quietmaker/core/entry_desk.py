@@ -19,6 +19,8 @@ from quietmaker.core.commands import (
 )
 from quietmaker.core.entry_plan import EntryPlanner, Ladder, Plan
 from quietmaker.core.orders import Intent, Move, OrderState, Purpose, TimeInForce, Working
+from quietmaker.core.params import TraderParams, requotes
+from quietmaker.core.quoting import in_band
 from quietmaker.core.state import State
 from quietmaker.core.units import NEVER, SECOND, Instant, Lots, Side, Ticks
 
@@ -37,21 +39,28 @@ _CANCEL_SENT: Final = Move.CANCEL_SENT
 class EntryDesk:
     """Quotes the configured sides of one symbol."""
 
-    __slots__ = ("planner", "state")
+    __slots__ = ("_outdated", "planner", "state")
 
     def __init__(self, state: State) -> None:
         """Work on these facts."""
         self.state = state
         self.planner = EntryPlanner(state)
-        self.configure()
+        self._outdated = -1
+        """Entries of this decision and of earlier ones are of another configuration."""
+        self.configure(state.params)
 
     @property
     def ladders(self) -> list[Ladder]:
         """Return the sides that are or were configured."""
         return self.planner.ladders
 
-    def configure(self) -> None:
-        """Take the configured sides and levels; orders beyond them are cancelled by the next decision."""
+    def configure(self, before: TraderParams) -> None:
+        """Take the configured sides and levels; orders beyond them are cancelled by the next decision.
+
+        So is everything that rests where the parameters before would have quoted otherwise.
+        """
+        if requotes(before, self.state.params):
+            self._outdated = self.state.decisions
         for side in Side:
             ladder = self.planner.ladder(side)
             if ladder is None and self.planner.configured(side):
@@ -61,6 +70,12 @@ class EntryDesk:
                 missing = len(self.state.params.quote.level_sizes) - len(ladder.slots)
                 ladder.slots.extend([None] * missing)
 
+    def _fits(self, order: Working) -> bool:
+        """Return whether an order of an earlier life could be one of this configuration."""
+        quote, limits, intent = self.state.params.quote, self.state.limits, order.intent
+        value = intent.price * intent.size
+        return in_band(quote, intent.price) and value <= min(limits.order, max(limits.level_sizes))
+
     def adopt(self, order: Working) -> None:
         """Take over an order of an earlier run: into a free level, or to be cancelled."""
         side = order.intent.side
@@ -68,7 +83,7 @@ class EntryDesk:
         if ladder is None:
             ladder = Ladder(side)
             self.ladders.append(ladder)
-        if None in ladder.slots and order.intent.purpose is _ENTRY:
+        if None in ladder.slots and order.intent.purpose is _ENTRY and self._fits(order):
             ladder.slots[ladder.slots.index(None)] = order
         else:
             ladder.slots.append(order)
@@ -138,6 +153,8 @@ class EntryDesk:
         """
         if not price:
             return CancelReason.GATE
+        if order.decision <= self._outdated:
+            return CancelReason.CONFIG
         quote = self.state.params.quote
         if abs(price - order.intent.price) >= quote.refresh_ticks:
             return CancelReason.REPRICE

@@ -53,8 +53,9 @@ def learn(
             state.funds = None if quote is None else tick_lots(state.product, quote)
             state.inventory = base
         case ParamsChanged(params=params):
+            before = state.params
             state.configure(state.product, params)
-            entries.configure()
+            entries.configure(before)
             exits.configure()
         case EligibilityChanged(rule=rule, size_share=share):
             state.verdict_known, state.excluded = True, rule

@@ -137,3 +137,21 @@ class TraderParams:
     strategy_tag: str
     without: frozenset[str]
     config_sha: str
+
+
+def requotes(old: TraderParams, new: TraderParams) -> bool:
+    """Return whether entries that rest by the old parameters must be quoted anew.
+
+    What only says when a quote is judged or replaced works on those that rest as well.
+    """
+    return _quoted_by(old) != _quoted_by(new)
+
+
+def _quoted_by(params: TraderParams) -> tuple[object, ...]:
+    quote, risk = params.quote, params.risk
+    return (
+        (quote.bid, quote.ask, quote.level_sizes, quote.level_spacing, quote.improve_ticks),
+        (quote.price_floor, quote.price_ceiling, quote.max_position, quote.inventory_skew),
+        quote.time_to_live,
+        (risk.max_order_notional, risk.max_exposure, risk.max_open_orders),
+    )

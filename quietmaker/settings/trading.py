@@ -265,21 +265,21 @@ class RiskSettings:
         Decimal(50),
         "greatest value of one entry order",
         unit=QUOTE,
-        reload=Reload.LIVE,
+        reload=Reload.REQUOTE,
     )
     max_exposure: Decimal = key(
         MONEY_ABOVE_ZERO,
         Decimal(250),
         "greatest value of positions and entry orders over all symbols together",
         unit=QUOTE,
-        reload=Reload.LIVE,
+        reload=Reload.REQUOTE,
     )
     max_open_orders: int = key(
         whole(1, 100),
         6,
         "greatest number of working orders of the symbol",
         unit="orders",
-        reload=Reload.LIVE,
+        reload=Reload.REQUOTE,
     )
     max_orders_per_minute: int = key(
         whole(1, 600),

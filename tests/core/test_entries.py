@@ -370,7 +370,7 @@ def test_a_level_that_is_taken_away_is_cancelled() -> None:
     desk = quoting(level_sizes=("10", "10"))
     desk.configure(make_params(quote=make_quote(level_sizes=("10",))))
     assert prices(desk) == [10_000]
-    assert len(desk.cancels) == 1
+    assert len(desk.cancels) == 2  # the level that stays is quoted anew, too
 
 
 def test_a_level_that_is_added_is_quoted() -> None:
