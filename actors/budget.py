@@ -27,6 +27,12 @@ class ChurnBudget:
         self._mutex = threading.Lock()
         self._sent: deque[Nanos] = deque()
 
+    def sent(self) -> int:
+        """Return how many were sent within the last minute."""
+        now = self._monotonic()
+        with self._mutex:
+            return sum(now - at < WINDOW for at in self._sent)
+
     def take(self) -> bool:
         """Return whether one more entry may be sent now, and count it if so."""
         now = self._monotonic()

@@ -36,6 +36,7 @@ from actors.protocol import (
     StreamsStarted,
 )
 from actors.switch import KillSwitch
+from actors.tapes import Tapes
 from actors.window import Handed, OrderWindow
 from quietmaker.core import door
 from quietmaker.core.commands import CancelOrder, CancelReason, SubmitOrder
@@ -90,6 +91,7 @@ class GatewayLinks:
     metrics: Metrics
     clock: Clock
     budget: ChurnBudget
+    tapes: Tapes
     window: OrderWindow
 
 
@@ -277,8 +279,10 @@ class OrderGateway(BaseActor[GatewayMessage]):
         links, symbol, client_id = self._links, intent.symbol, intent.client_id
         match outcome:
             case Accepted(order_id=order_id):
+                links.tapes.answered(symbol, links.clock.now(), refused=False)
                 links.news.moved(symbol, client_id, Move.ACCEPTED, order_id=order_id)
             case Rejected(reason=reason):
+                links.tapes.answered(symbol, links.clock.now(), refused=True)
                 self._log.info(
                     Event.ORDER_REJECTED,
                     f"{client_id}: {reason}",

@@ -41,14 +41,15 @@ class Marks:
         self,
         product: Product,
         put: Callable[[FillMarked], object],
-        moved: Callable[[str, Nanos, Decimal], object],
+        moved: Callable[[str, Nanos, Decimal, Decimal], object],
     ) -> None:
         """Tell marks by `put`, and by `moved` what the mid did since the fill.
 
         Args:
             product: whose marks they are.
             put: takes a mark.
-            moved: takes symbol, horizon, and what the move of the mid is worth, positive in our favour.
+            moved: takes symbol, horizon, what the move of the mid is worth, positive in our favour, and
+                the value of the execution at the mid.
         """
         self._product = product
         self._put = put
@@ -90,7 +91,8 @@ class Marks:
                 self._tell(due.trade_id, due.horizon, twice_mid)
                 if due.began:
                     twice = self._product.notional(twice_mid - due.began, due.lots)
-                    self._moved(self._product.symbol, due.horizon, twice / 2)
+                    notional = self._product.notional(due.began, abs(due.lots)) / 2
+                    self._moved(self._product.symbol, due.horizon, twice / 2, notional)
 
     def _tell(self, trade_id: str, horizon: Nanos, twice_mid: int) -> None:
         self._put(

@@ -203,6 +203,7 @@ FeedMessage: TypeAlias = (
 )
 ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick
+RiskMessage: TypeAlias = Tick
 TieOutMessage: TypeAlias = Tick
 FilterMessage: TypeAlias = Tick
 ShadowMessage: TypeAlias = Tick

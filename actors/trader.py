@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, assert_never
 
 from actors.address import Tellable
@@ -29,6 +30,7 @@ from actors.protocol import (
     StopTrading,
     TraderMessage,
 )
+from actors.tapes import Tapes
 from actors.view import hold_text, view_of
 from quietmaker.core.commands import (
     Alert,
@@ -57,7 +59,7 @@ from quietmaker.core.events import (
 )
 from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Side
+from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Nanos, Side
 from quietmaker.ports import Clock
 from quietmaker.telemetry.events import EXIT_PHRASES, Event
 from quietmaker.telemetry.logs import Log
@@ -85,6 +87,7 @@ class TraderLinks:
     slot: MarketSlot
     board: Board
     metrics: Metrics
+    tapes: Tapes
     clock: Clock
     mode: Callable[[Instant], ModeChanged]
 
@@ -111,7 +114,7 @@ class TraderActor(BaseActor[TraderMessage]):
         self._exit_told: ExitReason | None = None
         self._book_at: Instant | None = None
         self._exposure_seen = -1
-        self._marks = Marks(core.state.product, links.facts.put, links.metrics.marked)
+        self._marks = Marks(core.state.product, links.facts.put, self._marked)
         self._stopping = False
         self._shown_at = 0
         self._asked_at = 0
@@ -234,6 +237,11 @@ class TraderActor(BaseActor[TraderMessage]):
             )
             self._do(self.core.on(end))
         self._remember(fill.client_id, None)
+
+    def _marked(self, symbol: str, horizon: Nanos, value: Decimal, notional: Decimal) -> None:
+        self._links.metrics.marked(symbol, horizon, value)
+        now = self._links.clock.now()
+        self._links.tapes.marked(symbol, now, horizon, value=value, notional=notional)
 
     def _twice_mid(self) -> int | None:
         state = self.core.state

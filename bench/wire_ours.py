@@ -38,6 +38,7 @@ from quietmaker.ledger.filter_memory import MemoryFilterBooks
 from quietmaker.ledger.journal.folder import JournalPlace
 from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.memory import MemoryLedger
+from quietmaker.ledger.memory_risk import MemoryRiskBooks
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
@@ -126,6 +127,7 @@ def _trade(url: str, kind: str, folder: Path, log: Any) -> None:
             ledger=watch,
             tie_out_books=tie_out_books,
             filter_books=MemoryFilterBooks(MemoryLedger(), {}),
+            risk_books=MemoryRiskBooks(MemoryLedger(), {}),
             clock=clock,
             metrics=metrics,
             run=run,

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol, TypeAlias
 
+from quietmaker.core.breakers import Breaker, BreakerState
 from quietmaker.core.commands import Alert, CancelReason, DustLeft, HoldChanged, RoundTrip
 from quietmaker.core.differences import Difference
+from quietmaker.core.equity import Equity
 from quietmaker.core.evidence import Account, Books, Checkpoint, Execution
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.filter_desk import Windows
@@ -24,6 +26,7 @@ from quietmaker.core.modes import ModeNoted, OperatorActed
 from quietmaker.core.orders import ExitReason, Fill, Intent, Move, OrderState, Working
 from quietmaker.core.positions import Lot
 from quietmaker.core.product import Product
+from quietmaker.core.risk_desk import BreakerMoved, EquitySeen
 from quietmaker.core.units import Instant, Lots, Nanos
 
 
@@ -318,6 +321,8 @@ LedgerFact: TypeAlias = (
     | TieOutDone
     | ModeNoted
     | OperatorActed
+    | BreakerMoved
+    | EquitySeen
 )
 
 
@@ -541,3 +546,58 @@ class FilterBooks(Protocol):
 
     def store_shadow(self, trips: Sequence[RoundTrip], products: Mapping[str, Product]) -> None:
         """Store round trips of the shadow, each once; they are never mixed with real ones."""
+
+
+# --- the risk guard's part of the books ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskMemory:
+    """What breakers and equities were when they were last stored; by scope (None: the account) and money."""
+
+    states: Mapping[tuple[str | None, Breaker], BreakerState]
+    equities: Mapping[str, Equity]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskResults:
+    """What trading came to, in one consistent reading.
+
+    Attributes:
+        lost: net of round trips since the time that was asked of each symbol.
+        account: the same of the whole account, by quote currency.
+        total: net of all round trips ever, by quote currency.
+        open: net of what was closed of round trips that are open, by symbol.
+        held: base currency that the books hold, by symbol.
+        capital: money that came less money that went, by currency; empty before the books were opened.
+        recent: time and net of the latest round trips of each symbol, the latest first.
+    """
+
+    lost: Mapping[str, Decimal]
+    account: Mapping[str, Decimal]
+    total: Mapping[str, Decimal]
+    open: Mapping[str, Decimal]
+    held: Mapping[str, Decimal]
+    capital: Mapping[str, Decimal]
+    recent: Mapping[str, Sequence[tuple[Instant, Decimal]]]
+
+
+class RiskBooks(Protocol):
+    """The books as the risk guard reads them. One thread at a time.
+
+    Every method raises `LedgerError` (`LedgerUnavailable`) if the books cannot be asked.
+    """
+
+    def remembered(self) -> RiskMemory:
+        """Return what was stored of breakers and equities."""
+
+    def results(
+        self, since: Mapping[str, Instant], *, account_since: Instant, recent: int
+    ) -> RiskResults:
+        """Return what trading came to.
+
+        Args:
+            since: for each symbol, from when on its losses count.
+            account_since: the same of the account.
+            recent: how many of the latest round trips of each symbol are wanted.
+        """

@@ -15,6 +15,7 @@ from quietmaker.ledger.journaled import JournaledLedger
 from quietmaker.ledger.postgres import PostgresLedger
 from quietmaker.ledger.reading.reports import Reports
 from quietmaker.ledger.retention import Keep
+from quietmaker.ledger.risk_books import PostgresRiskBooks
 from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from quietmaker.ports import Clock
@@ -34,6 +35,7 @@ class Books:
     reports: Reports
     tie_out: PostgresTieOutBooks
     filter: PostgresFilterBooks
+    risk: PostgresRiskBooks
     url: Callable[[], str]
     server: EmbeddedPostgres | None
 
@@ -42,6 +44,7 @@ class Books:
         self.tie_out.close()
         self.reports.close()
         self.filter.close()
+        self.risk.close()
         self.ledger.close()
         if self.server is not None:
             self.server.stop()
@@ -78,6 +81,7 @@ def open_books(
         reports=Reports(url),
         tie_out=PostgresTieOutBooks(url),
         filter=PostgresFilterBooks(url),
+        risk=PostgresRiskBooks(url),
         url=url,
         server=server,
     )

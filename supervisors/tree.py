@@ -21,6 +21,7 @@ CLOCK: Final = "clock"
 GATEWAY: Final = "gateway"
 USER_FEED: Final = "user_feed"
 RECONCILER: Final = "reconciler"
+RISK_GUARD: Final = "risk_guard"
 SYMBOLS: Final = "symbols"
 FEED: Final = "feed"
 EDGE: Final = "edge"
@@ -59,6 +60,7 @@ def build(settings: SupervisionSettings, symbols: Iterable[str]) -> Branch:
                     Leaf(GATEWAY),
                     Leaf(USER_FEED),
                     Leaf(RECONCILER),
+                    Leaf(RISK_GUARD),
                     Branch(
                         name=SYMBOLS,
                         strategy=Strategy.ONE_FOR_ONE,

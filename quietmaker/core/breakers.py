@@ -113,10 +113,6 @@ class BreakerState:
     trips: int
     reason: str
 
-    def text(self) -> str:
-        """Say what it imposes, and why."""
-        return f"breaker {self.breaker.value}: {self.reason}"
-
 
 def armed(breaker: Breaker, now: Instant) -> BreakerState:
     """Return a breaker that never tripped."""

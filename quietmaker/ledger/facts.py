@@ -17,6 +17,7 @@ from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, Ti
 from quietmaker.core.modes import ModeNoted, OperatorActed
 from quietmaker.core.orders import Fill, Intent, OrderState
 from quietmaker.core.product import Product
+from quietmaker.core.risk_desk import BreakerMoved, EquitySeen
 from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError
 from quietmaker.ledger import sql
@@ -24,6 +25,7 @@ from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, insert, rows, sav
 from quietmaker.ledger.derivation.derive import ADVERSE_HORIZON, Key
 from quietmaker.ledger.derivation.derived import Told, derive_symbol, split_again
 from quietmaker.ledger.modes import action_row, mode_row
+from quietmaker.ledger.risk_books import breaker_row, equity_row
 from quietmaker.ledger.rows import (
     INTENT_COLUMNS,
     alert_row,
@@ -107,6 +109,8 @@ KINDS: Final[Mapping[str, _Kind]] = {
     "tie_outs": _Kind(of=TieOutDone, key=()),
     "modes": _Kind(of=ModeNoted, key=()),
     "actions": _Kind(of=OperatorActed, key=()),
+    "breakers": _Kind(of=BreakerMoved, key=()),
+    "equities": _Kind(of=EquitySeen, key=()),
 }
 """Every kind by the prefix of its queries, in the order in which a batch is stored."""
 
@@ -141,6 +145,24 @@ def _row(fact: LedgerFact, products: Mapping[str, Product]) -> Row:
             return mark_row(fact, product_of(products, fact.symbol))
         case DustLeft():
             return dust_row(fact, product_of(products, fact.symbol))
+        case _:
+            return _plain_row(fact)
+
+
+def _plain_row(
+    fact: HoldChanged
+    | Alert
+    | DifferenceNoted
+    | CashMoved
+    | BalanceSeen
+    | TieOutDone
+    | ModeNoted
+    | OperatorActed
+    | BreakerMoved
+    | EquitySeen,
+) -> Row:
+    """Return the row of a fact that no product is needed for."""
+    match fact:
         case HoldChanged():
             return hold_row(fact)
         case Alert():
@@ -157,6 +179,10 @@ def _row(fact: LedgerFact, products: Mapping[str, Product]) -> Row:
             return mode_row(fact)
         case OperatorActed():
             return action_row(fact)
+        case BreakerMoved():
+            return breaker_row(fact)
+        case EquitySeen():
+            return equity_row(fact)
 
 
 def store(cursor: Cursor, entries: Sequence[Entry]) -> list[Refusal]:

@@ -21,6 +21,7 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.product import Product
+from quietmaker.core.risk_desk import BreakerMoved, EquitySeen
 from quietmaker.core.rounds import net_of
 from quietmaker.core.units import Instant, Lots, Nanos, Side
 from quietmaker.errors import LedgerError, LedgerUnavailable, WrongLedgerMode
@@ -45,7 +46,8 @@ from quietmaker.ports import (
     SymbolBooks,
 )
 
-_Identity: TypeAlias = OrderFact | Alert | ModeNoted | OperatorActed | tuple[str, Side, Instant]
+_Kept: TypeAlias = Alert | ModeNoted | OperatorActed | BreakerMoved | EquitySeen
+_Identity: TypeAlias = OrderFact | _Kept | tuple[str, Side, Instant]
 
 _AT_FILL: Final = Nanos(0)
 _UNKNOWN_ORDER: Final = "no intent was written for its order"
@@ -72,7 +74,7 @@ class MemoryLedger:
         available: set it to False and the database is away: what is written waits, entries are refused.
         waiting: facts that were written and not applied yet, in order.
         runs, intents, fills, marks, dust: what is stored, by its identity.
-        events, holds, alerts, modes, actions, refused: what is stored, in the order in which it was told.
+        events, holds, alerts, modes, actions, risk, refused: what is stored, in the order of its telling.
         tie_out: what tie-outs told.
     """
 
@@ -89,6 +91,7 @@ class MemoryLedger:
         self.alerts: list[Alert] = []
         self.modes: list[ModeNoted] = []
         self.actions: list[OperatorActed] = []
+        self.risk: list[BreakerMoved | EquitySeen] = []
         self.refused: list[LedgerFact] = []
         self.tie_out = TieOutMemory()
         self.waiting: list[LedgerFact] = []
@@ -274,12 +277,12 @@ class MemoryLedger:
                 if self._is_new((fact.symbol, fact.side, fact.now)):
                     self.holds.append(fact)
                 return ""
-            case Alert() | ModeNoted() | OperatorActed():
+            case Alert() | ModeNoted() | OperatorActed() | BreakerMoved() | EquitySeen():
                 return self._keep(fact)
             case DifferenceNoted() | CashMoved() | BalanceSeen() | TieOutDone():
                 return self.tie_out.store(fact)
 
-    def _keep(self, fact: Alert | ModeNoted | OperatorActed) -> str:
+    def _keep(self, fact: _Kept) -> str:
         """Store what nothing else refers to."""
         if self._is_new(fact):
             match fact:
@@ -289,6 +292,8 @@ class MemoryLedger:
                     self.modes.append(fact)
                 case OperatorActed():
                     self.actions.append(fact)
+                case BreakerMoved() | EquitySeen():
+                    self.risk.append(fact)
         return ""
 
     def _is_new(self, identity: _Identity) -> bool:

@@ -1,8 +1,8 @@
 """Let go of what is old and no result depends on, a bounded batch at a time.
 
 What grows without bound otherwise: orders that never executed (each refreshed quote is one), the events of
-orders that are over, balances, alerts, tie-outs. Never touched: orders with executions, fills, marks, and
-whatever is derived from them. Each step is idempotent; where it stands is only an optimisation.
+orders that are over, balances, alerts, tie-outs, equities. Never touched: orders with executions, fills,
+marks, and whatever is derived from them. Each step is idempotent; where it stands is only an optimisation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Keep:
 
     Attributes:
         unfilled: orders that never executed, with their events.
-        history: events of orders that are over, balances, alerts, tie-outs.
+        history: events of orders that are over, balances, alerts, tie-outs, equities.
     """
 
     unfilled: Nanos
@@ -54,6 +54,7 @@ class Retention:
             self._plain("balances"),
             self._plain("alerts"),
             self._plain("tie_outs"),
+            self._plain("equities"),
         )
 
     def step(self, cursor: Cursor, now: Instant) -> int:

@@ -20,6 +20,7 @@ from quietmaker.settings.keys import Key, Path, keys_of
 from quietmaker.settings.layers import EVERY, EXCLUSIONS, MATCH, Written
 from quietmaker.settings.nodes import InvalidSettings, Place, Problem, did_you_mean
 from quietmaker.settings.params import percent, trader_params, without_names
+from quietmaker.settings.risk import AccountSettings
 from quietmaker.settings.schema import (
     ExchangeSettings,
     GlobalSettings,
@@ -97,6 +98,11 @@ class Settings:
     def ledger(self) -> LedgerSettings:
         """Return where the books are."""
         return self._shared.ledger
+
+    @property
+    def account(self) -> AccountSettings:
+        """Return the limits of the whole account, and how breakers come back."""
+        return self._shared.account
 
     @property
     def management(self) -> ManagementSettings:

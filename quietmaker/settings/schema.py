@@ -20,6 +20,7 @@ from quietmaker.settings.keys import (
     whole,
 )
 from quietmaker.settings.kinds import Choice, Number, Text
+from quietmaker.settings.risk import AccountSettings
 from quietmaker.settings.symbols import Balances, Symbols
 from quietmaker.settings.urls import DatabaseUrl, WebUrl
 
@@ -321,6 +322,7 @@ class GlobalSettings:
     paper: PaperSettings = section()
     exchange: ExchangeSettings = section()
     ledger: LedgerSettings = section()
+    account: AccountSettings = section()
     management: ManagementSettings = section()
     logging: LoggingSettings = section()
     reload: ReloadSettings = section()

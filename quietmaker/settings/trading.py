@@ -258,7 +258,7 @@ class ExitSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskSettings:
-    """What an entry order of the symbol may not exceed."""
+    """What an entry order may not exceed, and what pauses the symbol."""
 
     max_order_notional: Decimal = key(
         MONEY_ABOVE_ZERO,
@@ -294,6 +294,48 @@ class RiskSettings:
         "entries stop for the UTC day once the symbol has lost this much",
         unit=QUOTE,
         reload=Reload.LIVE,
+    )
+    max_consecutive_losses: int | None = key(
+        whole(1, 100),
+        8,
+        "a breaker: so many round trips lost in a row; null is off",
+        unit="round trips",
+        reload=Reload.LIVE,
+        optional=True,
+    )
+    max_reject_pct: Decimal | None = key(
+        pct("1", "100"),
+        Decimal(60),
+        "a breaker: this share of at least 10 orders within 5 minutes was refused; null is off",
+        unit="percent of the answers",
+        reload=Reload.LIVE,
+        optional=True,
+    )
+    max_adverse_markout_pct: Decimal | None = key(
+        pct("0.001", "50", "0.005"),
+        Decimal(1),
+        "a breaker: the mid went so far against the last 10 to 20 executions within a minute; null is off",
+        unit="percent of their value",
+        reload=Reload.LIVE,
+        optional=True,
+    )
+    max_inventory_age_seconds: Decimal | None = key(
+        seconds("1", "31536000"),
+        Decimal(3600),
+        "a breaker: a position is so old, and older than exits.max_lifetime_seconds and the patience; "
+        "null is off",
+        unit="seconds",
+        reload=Reload.LIVE,
+        optional=True,
+    )
+    max_data_age_seconds: Decimal | None = key(
+        seconds("1", "86400"),
+        Decimal(120),
+        "a breaker: the book could not be trusted for so long (quotes are pulled at once, whatever this "
+        "is); null is off",
+        unit="seconds",
+        reload=Reload.LIVE,
+        optional=True,
     )
 
 

@@ -43,6 +43,7 @@ class Event(Enum):
     CANCEL_REQUESTED = "cancel_requested"
     HOLD_CHANGED = "hold_changed"
     MODE_CHANGED = "mode_changed"
+    BREAKER_MOVED = "breaker_moved"
     OPERATOR_ACTED = "operator_acted"
     EXIT_DECIDED = "exit_decided"
     ROUND_TRIP_CLOSED = "round_trip_closed"
@@ -100,6 +101,7 @@ ABOUT: Final[Mapping[Event, str]] = MappingProxyType(
         Event.CANCEL_REQUESTED: "a cancellation was asked for, and why",
         Event.HOLD_CHANGED: "the reason for not quoting a side changed",
         Event.MODE_CHANGED: "somebody imposed or lifted a mode, with who and why",
+        Event.BREAKER_MOVED: "a circuit breaker tripped, halted or is armed again, with its limit",
         Event.OPERATOR_ACTED: "an operator gave a command, with what came of it",
         Event.EXIT_DECIDED: "an exit rule decided; the message begins with its phrase",
         Event.ROUND_TRIP_CLOSED: "a position is closed, with its result",

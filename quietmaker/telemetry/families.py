@@ -59,6 +59,7 @@ ACTORS: Final = (
     "trader",
     "gateway",
     "reconciler",
+    "risk_guard",
     "ledger",
     "clock",
     "tie_out",

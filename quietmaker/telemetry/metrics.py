@@ -28,6 +28,7 @@ from quietmaker.telemetry.families import (
 )
 from quietmaker.telemetry.filtering import FilterMetrics
 from quietmaker.telemetry.operating import OperatorMetrics
+from quietmaker.telemetry.risk import RiskMetrics
 from quietmaker.telemetry.snapshot import SymbolSnapshot, epoch_seconds, number
 from quietmaker.telemetry.truth import TruthMetrics
 from quietmaker.telemetry.wire import WireMetrics
@@ -47,6 +48,7 @@ class Metrics(Families):
         filter: those of the symbol filter.
         operators: those of operators' commands.
         config: those of the configuration.
+        risk: those of limits, equity and breakers.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Metrics(Families):
         self.filter = FilterMetrics(self.registry)
         self.operators = OperatorMetrics(self.registry)
         self.config = ConfigMetrics(self.registry)
+        self.risk = RiskMetrics(self.registry)
         self._symbols: dict[str, SymbolCounters] = {}
         self._lock = threading.Lock()
         self.state(ProcessState.STARTING)

@@ -89,6 +89,7 @@ def compose(
         modes=shared.modes,
         generations=shared.generations,
         roster=roster,
+        risk_page=shared.risk_page,
     )
 
 
@@ -112,6 +113,7 @@ def _fixed(
         tree.GATEWAY: Child(make=partial(trunk.gateway, shared), hang_after=_SOON),
         tree.USER_FEED: Child(make=partial(trunk.user_feed, shared), hang_after=_SOON),
         tree.RECONCILER: Child(make=partial(trunk.reconciler, shared), hang_after=_BLOCKING),
+        tree.RISK_GUARD: Child(make=partial(trunk.risk_guard, shared), hang_after=_BLOCKING),
         tree.FEED: Child(make=partial(trunk.feed, shared), hang_after=_BLOCKING),
         tree.TIE_OUT: Child(make=partial(edge.tie_out, shared), hang_after=_BLOCKING),
         tree.FILTER: Child(make=filtering.make, hang_after=_BLOCKING),

@@ -13,6 +13,7 @@ from actors.eligibility import Eligibility
 from actors.facts import FactLog
 from actors.modes import Modes
 from actors.news import Newsroom
+from actors.risk_page import RiskPage
 from actors.status import StatusPage
 from actors.switch import KillSwitch
 from actors.tie_out import TieOut
@@ -25,6 +26,7 @@ from quietmaker.ports import (
     FilterBooks,
     Ledger,
     MarketStream,
+    RiskBooks,
     TieOutBooks,
     UserStream,
 )
@@ -51,6 +53,7 @@ class Outside:
     ledger: Ledger
     tie_out_books: TieOutBooks
     filter_books: FilterBooks
+    risk_books: RiskBooks
     clock: Clock
     metrics: Metrics
     run: int
@@ -85,3 +88,4 @@ class Trading:
     modes: Modes
     generations: Generations
     roster: Roster
+    risk_page: RiskPage

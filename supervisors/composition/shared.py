@@ -18,8 +18,10 @@ from actors.facts import FactLog
 from actors.modes import Modes, ModesLinks
 from actors.news import Newsroom
 from actors.protocol import FactsQueued, MarketMoved
+from actors.risk_page import RiskPage
 from actors.status import StatusPage
 from actors.switch import KillSwitch
+from actors.tapes import Tapes
 from actors.tie_out import TieOut, TieOutLinks
 from actors.window import OrderWindow
 from quietmaker.core.events import LedgerChanged
@@ -40,6 +42,7 @@ FIXED: Final = (
     tree.GATEWAY,
     tree.USER_FEED,
     tree.RECONCILER,
+    tree.RISK_GUARD,
     tree.FEED,
     tree.TIE_OUT,
     tree.FILTER,
@@ -82,6 +85,7 @@ class Shared:
         self.facts = FactLog(outside.ledger, self.to_writer)
         self.board, self.page, self.kill = Board(), StatusPage(), KillSwitch()
         self.modes = self._modes()
+        self.tapes, self.risk_page = Tapes(), RiskPage()
         self.slots = Live({symbol: self.slot(symbol) for symbol in products})
         self.filtering = Filtering(
             settings,

@@ -37,6 +37,7 @@ class Traders:
             slot=shared.slots[symbol],
             board=shared.board,
             metrics=shared.outside.metrics,
+            tapes=shared.tapes,
             clock=shared.outside.clock,
             mode=partial(shared.modes.of, symbol),
         )

@@ -17,9 +17,12 @@ from actors.gateway import GatewayLinks, OrderGateway
 from actors.lanes import Lanes
 from actors.ledger_writer import LedgerWriter, WriterLinks
 from actors.reconciler import Reconciler, ReconcilerLinks
+from actors.risk_guard import RiskGuard, RiskLinks
 from actors.user_feed import UserFeed, UserFeedLinks
 from quietmaker.core.events import Tick
+from quietmaker.core.risk_desk import RiskRules
 from quietmaker.core.units import seconds
+from quietmaker.settings.risk import account_limits, breaker_policy, entry_caps, symbol_limits
 from supervisors import tree
 from supervisors.closing import OURS
 from supervisors.composition.shared import Shared
@@ -77,6 +80,7 @@ def gateway(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
         metrics=outside.metrics,
         clock=outside.clock,
         budget=shared.budget,
+        tapes=shared.tapes,
         window=shared.window,
     )
     return OrderGateway.start(around, links)
@@ -118,6 +122,23 @@ def reconciler(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
     return Reconciler.start(around, links)
 
 
+def risk_guard(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
+    """Start the risk guard."""
+    links = RiskLinks(
+        books=shared.outside.risk_books,
+        board=shared.board,
+        tapes=shared.tapes,
+        modes=shared.modes,
+        budget=shared.budget,
+        products=shared.products,
+        rules=partial(_risk_rules, shared),
+        put=shared.facts.put,
+        page=shared.risk_page,
+        metrics=shared.outside.metrics.risk,
+    )
+    return RiskGuard.start(around, links)
+
+
 def feed(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
     """Start the market feed."""
     links = FeedLinks(
@@ -128,6 +149,18 @@ def feed(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
         clock=shared.outside.clock,
     )
     return MarketFeed.start(around, links)
+
+
+def _risk_rules(shared: Shared) -> RiskRules:
+    """Return the rules of the settings in force."""
+    settings = shared.settings
+    skew = settings.exchange.max_clock_skew_seconds
+    return RiskRules(
+        policy=breaker_policy(settings.account),
+        account=account_limits(settings.account, clock_skew_seconds=skew),
+        symbol=lambda symbol: symbol_limits(settings.symbol(symbol)),
+        caps=lambda symbol: entry_caps(settings.symbol(symbol)),
+    )
 
 
 def _accounts(shared: Shared) -> Accounts:

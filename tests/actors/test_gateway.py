@@ -23,6 +23,7 @@ from actors.protocol import (
     TraderMessage,
 )
 from actors.switch import KillSwitch
+from actors.tapes import Tapes
 from actors.window import OrderWindow
 from quietmaker.core.commands import CancelOrder, CancelReason, SubmitOrder
 from quietmaker.core.events import OrderFilled, OrderMoved, Tick
@@ -76,6 +77,7 @@ class Rig:
         self.gateway = OrderGateway(
             around("gateway", self.clock, self.failures),
             GatewayLinks(
+                tapes=Tapes(),
                 exchange=self.exchange,
                 ledger=self.ledger,
                 reconciler=self.reconciler,

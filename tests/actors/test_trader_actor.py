@@ -20,6 +20,7 @@ from actors.protocol import (
     Recover,
     StopTrading,
 )
+from actors.tapes import Tapes
 from actors.trader import TraderActor, TraderLinks
 from quietmaker.core.commands import Alert, CancelOrder, CancelReason, SubmitOrder
 from quietmaker.core.events import (
@@ -87,6 +88,7 @@ class Rig:
             around(f"trader:{SYMBOL}", self.clock),
             core=core,
             links=TraderLinks(
+                tapes=Tapes(),
                 gateway=self.gateway,
                 feed=self.feed,
                 facts=self.facts,

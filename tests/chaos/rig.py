@@ -21,6 +21,7 @@ from quietmaker.exchange.server.desk import Audience
 from quietmaker.exchange.server.records import Draft, OrderRecord
 from quietmaker.ledger.filter_memory import MemoryFilterBooks
 from quietmaker.ledger.memory import MemoryLedger
+from quietmaker.ledger.memory_risk import MemoryRiskBooks
 from quietmaker.ports import (
     MarketStream,
     UserEvent,
@@ -223,6 +224,7 @@ class Rig:
                 ledger=self.ledger,
                 tie_out_books=self.ledger.tie_out_books(products),
                 filter_books=MemoryFilterBooks(self.ledger, products),
+                risk_books=MemoryRiskBooks(self.ledger, products),
                 clock=self.clock,
                 metrics=self.metrics,
                 run=self.run,

@@ -78,7 +78,7 @@ def test_a_limit_that_is_reached_pauses_at_once_and_names_itself() -> None:
     state = trip(armed(Breaker.DAILY_LOSS, T0), T0)
     assert state.phase is Phase.TRIPPED
     assert MODES[state.phase] is Mode.PAUSE
-    assert state.text() == "breaker max_daily_loss: 10 of 10 (risk.max_of_it)"
+    assert state.reason == "10 of 10 (risk.max_of_it)"
 
 
 def test_below_the_limit_and_in_the_dark_nothing_trips() -> None:

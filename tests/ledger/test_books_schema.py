@@ -36,6 +36,10 @@ ROWS: Final = {
         "(at_ns, scope, source, mode, reason, imposed_by)"
         " VALUES (5, NULL, 'operator', 'halt', 'enough', 'root')"
     ),
+    "breakers": (
+        "(at_ns, scope, breaker, phase, armed_ns, until_ns, trips, reason)"
+        " VALUES (5, NULL, 'max_daily_loss', 'tripped', 1, 9, 1, 'lost')"
+    ),
     "import_batches": (
         "(origin, digest, at_ns, read, imported, refused) VALUES ('old.csv', 'abc', 5, 3, 1, 1)"
     ),
@@ -73,6 +77,7 @@ def books(database_url: str) -> Iterator[Cursor]:
         ("config_history", "settings"),
         ("operator_actions", "outcome"),
         ("modes", "mode"),
+        ("breakers", "phase"),
     ],
 )
 @pytest.mark.parametrize("change", ["DELETE FROM {0}", "TRUNCATE {0}", "UPDATE {0} SET {1} = {1}"])

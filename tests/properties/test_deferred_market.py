@@ -14,6 +14,7 @@ from actors.board import Board
 from actors.conflate import MarketSlot
 from actors.facts import FactLog
 from actors.protocol import FeedMessage, GatewayMessage, MarketMoved
+from actors.tapes import Tapes
 from actors.trader import TraderActor, TraderLinks
 from quietmaker.core.commands import Command
 from quietmaker.core.events import (
@@ -60,6 +61,7 @@ class Slotted(TraderActor):
             around("trader", clock),
             core=Trader(CHAOS_PRODUCT, params, id_prefix="qm1"),
             links=TraderLinks(
+                tapes=Tapes(),
                 gateway=gateway,
                 feed=feed,
                 facts=FactLog(MemoryLedger(), lambda: None),

@@ -18,6 +18,7 @@ from quietmaker.exchange.models import FILL_MODELS
 from quietmaker.exchange.paper import PaperExchange
 from quietmaker.ledger.filter_memory import MemoryFilterBooks
 from quietmaker.ledger.memory import MemoryLedger
+from quietmaker.ledger.memory_risk import MemoryRiskBooks
 from quietmaker.market.synthetic import SyntheticMarket
 from quietmaker.ports import Override
 from quietmaker.settings import load
@@ -70,6 +71,7 @@ class Rig:
             ledger=self.ledger,
             tie_out_books=self.ledger.tie_out_books(source.info().products),
             filter_books=self.filter_books,
+            risk_books=MemoryRiskBooks(self.ledger, source.info().products),
             clock=self.clock,
             metrics=self.metrics,
             run=run,

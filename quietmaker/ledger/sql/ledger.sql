@@ -167,3 +167,16 @@ WHERE NOT EXISTS (
     WHERE a.at_ns = v.at_ns AND a.operator = v.operator AND a.action = v.action
       AND a.arguments::text = v.arguments AND a.outcome = v.outcome)
 RETURNING id
+
+-- name: breakers_insert
+INSERT INTO breakers (at_ns, scope, breaker, phase, armed_ns, until_ns, trips, reason)
+SELECT v.at_ns, v.scope, v.breaker, v.phase, v.armed_ns, v.until_ns::bigint, v.trips, v.reason
+FROM (VALUES %s) AS v (at_ns, scope, breaker, phase, armed_ns, until_ns, trips, reason)
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- name: equities_insert
+INSERT INTO equities (money, at_ns, capital, result, peak)
+VALUES %s
+ON CONFLICT DO NOTHING
+RETURNING at_ns

@@ -48,3 +48,10 @@ DELETE FROM tie_outs WHERE id = ANY(ARRAY(
     SELECT id FROM tie_outs WHERE at_ns < %(before)s
     AND at_ns < (SELECT max(at_ns) FROM tie_outs WHERE next_ns IS NOT NULL)
     ORDER BY at_ns LIMIT %(limit)s))
+
+-- name: equities
+-- The latest of each money holds its peak: it stays however old.
+DELETE FROM equities WHERE ctid = ANY(ARRAY(
+    SELECT e.ctid FROM equities e WHERE e.at_ns < %(before)s
+    AND e.at_ns < (SELECT max(l.at_ns) FROM equities l WHERE l.money = e.money)
+    ORDER BY e.at_ns LIMIT %(limit)s))
