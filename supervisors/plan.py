@@ -62,6 +62,13 @@ def _filter(settings: Settings, fees: FeeRates | None) -> Iterable[tuple[str, st
             f"which a stop leaves with about -{worst:.2f}; only filter.min_avg_pnl_pct (and "
             f"min_total_pnl_pct) judge by size, such as -0.5",
         )
+    for name, least in (("avg", chosen.min_avg_pnl), ("total", chosen.min_total_pnl)):
+        if least > 0:
+            yield (
+                f"filter.min_{name}_pnl",
+                f"NOTE: {plain(least)} is a gain: a symbol that earns less is excluded, however surely it "
+                f"earns; a loss that is tolerated is written with a minus",
+            )
 
 
 def _fees(fees: FeeRates | None) -> str:

@@ -38,6 +38,7 @@ from supervisors.paper_server import LOG
 from supervisors.policy import GiveUp
 from supervisors.reloading.generations import Asked, Trigger
 from supervisors.reloading.reloader import Reloader, fingerprint
+from supervisors.unsafe import unsafe
 
 STEP: Final = 0.1
 CONFIRM_WITHIN: Final = Nanos(4 * SECOND)
@@ -376,6 +377,7 @@ class Process:
             "mode": self.settings.mode,
             "state": self._shown_state().value,
             "modes": standing(trading),
+            "unsafe": unsafe(self.settings),
             "version": build.version(),
             "revision": self.revision,
             "run": self.opened.run,

@@ -81,6 +81,17 @@ def headline(page: Mapping[str, Any]) -> str:
     )
 
 
+def warnings(page: Mapping[str, Any]) -> str:
+    """Return what an operator must not overlook: dangerous settings, and modes that stand."""
+    lines = [f"UNSAFE: {text}" for text in page["unsafe"]]
+    for each in page["modes"]:
+        scope = each["scope"] or "the whole account"
+        lines.append(
+            f"{each['mode'].upper()} for {scope}: {each['source']} {each['by']}: {each['reason']}"
+        )
+    return "\n".join(lines)
+
+
 def totals(page: Mapping[str, Any]) -> str:
     """Return one line per quote currency."""
     lines = [

@@ -31,6 +31,7 @@ from supervisors.opening import Chosen, StopAsked
 from supervisors.plan import plan
 from supervisors.process import Process, Stop
 from supervisors.screen import render
+from supervisors.unsafe import unsafe
 
 REFRESHES: Final = 2
 AT_ONCE: Final = 1.5
@@ -55,12 +56,19 @@ _HANGUP: Final = "SIGHUP (the terminal is gone)"
 @click.option(
     "--live", is_flag=True, help="Trade real money; the file must say mode: live as well."
 )
+@click.option(
+    "--unsafe",
+    "insists",
+    is_flag=True,
+    help="With --live: trade although a setting is known to lose money.",
+)
 def run(
     config_file: Path,
     overrides: tuple[str, ...],
     market: str | None,
     speed: str | None,
     live: bool,
+    insists: bool,
 ) -> int:
     """Run the market maker until SIGTERM or Ctrl-C: then every order is cancelled and all is stored.
 
@@ -70,7 +78,7 @@ def run(
     extra = [f"paper.market={market}"] if market is not None else []
     extra += [f"paper.speed={speed}"] if speed is not None else []
     settings = load_settings(config_file, [*overrides, *extra])
-    check_deliberate(settings, config_file, live=live)
+    check_deliberate(settings, config_file, live=live, insists=insists)
     home, clock, revision = Home.from_env(os.environ), SystemClock(), build.revision(os.environ)
     metrics = Metrics(version=build.version(), revision=revision, mode=settings.mode, now=clock.now)
     stop = Stop()
@@ -88,17 +96,21 @@ def run(
         return _run(Process(chosen=chosen, revision=revision, stop=stop))
 
 
-def check_deliberate(settings: Settings, config_file: Path, *, live: bool) -> None:
+def check_deliberate(settings: Settings, config_file: Path, *, live: bool, insists: bool) -> None:
     """Let real money be traded only if file and command line both say so.
 
     Raises:
-        SafetyRefusal: if one of them does not.
+        SafetyRefusal: if one of them does not, or a setting is known to lose money and nobody insists.
     """
     if live and settings.mode != "live":
         raise SafetyRefusal(f"--live needs mode: live in the configuration; {config_file} is paper")
     if settings.mode == "live" and not live:
         raise SafetyRefusal(
             f"{config_file} says mode: live; to trade real money say --live as well"
+        )
+    if live and not insists and (found := unsafe(settings)):
+        raise SafetyRefusal(
+            f"{'; '.join(found)}. To trade real money like that say --unsafe as well"
         )
 
 

@@ -77,9 +77,9 @@ def test_real_money_takes_the_file_and_the_command_line(
 ) -> None:
     settings = load(config_file, env={})
     with pytest.raises(SafetyRefusal, match=message) as caught:
-        check_deliberate(settings, Path(config_file), live=live)
+        check_deliberate(settings, Path(config_file), live=live, insists=False)
     assert caught.value.exit_code == 6
-    check_deliberate(settings, Path(config_file), live=settings.mode == "live")
+    check_deliberate(settings, Path(config_file), live=settings.mode == "live", insists=False)
 
 
 def test_everything_open_of_ours_is_cancelled_by_the_hundred_and_nothing_else() -> None:
