@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from quietmaker.core.orders import TERMINAL, Move, OrderState
@@ -25,6 +26,18 @@ def cancel_all(exchange: Exchange) -> None:
     ids = [r.client_id for r in exchange.open_orders() if r.client_id.startswith(OURS)]
     for start in range(0, len(ids), 100):
         exchange.cancel(ids[start : start + 100])
+
+
+def done_within(seconds: float, name: str, work: Callable[[], object]) -> bool:
+    """Do something in a thread that cannot hold up the exit; return whether it was done in time."""
+    done = threading.Event()
+
+    def run() -> None:
+        work()
+        done.set()
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return done.wait(seconds)
 
 
 def settle(exchange: Exchange, ledger: Ledger, products: Mapping[str, Product]) -> list[LedgerFact]:

@@ -9,10 +9,10 @@ process that gives up skips the traders and cancels directly.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from actors.protocol import StopTrading
@@ -28,7 +28,7 @@ from quietmaker.telemetry.management import Check, ManagementServer
 from quietmaker.telemetry.metrics import Metrics, ProcessState
 from supervisors import build
 from supervisors.clock import SystemClock
-from supervisors.closing import cancel_all, settle, store
+from supervisors.closing import cancel_all, done_within, settle, store
 from supervisors.composition import Outside, Trading, compose, spare_what_stands
 from supervisors.control import Control, standing, state_of
 from supervisors.firsts import note_firsts
@@ -38,6 +38,7 @@ from supervisors.paper_server import LOG
 from supervisors.policy import GiveUp
 from supervisors.reloading.generations import Asked, Trigger
 from supervisors.reloading.reloader import Reloader, fingerprint
+from supervisors.stopping import Stop
 from supervisors.unsafe import unsafe
 
 STEP: Final = 0.1
@@ -47,20 +48,6 @@ DIRECT_WITHIN: Final = 2.0
 TIE_OUT_WITHIN: Final = 5.0
 ALIVE_WITHIN: Final = Nanos(20 * SECOND)
 """The driving thread comes by far more often; beyond this the process is not healthy."""
-
-
-@dataclass(slots=True)
-class Stop:
-    """What was asked for by signal: safe to set in a handler."""
-
-    count: int = 0
-    reason: str = ""
-
-    def ask(self, reason: str) -> int:
-        """Ask for a stop; return how often that was done."""
-        self.count += 1
-        self.reason = self.reason or reason
-        return self.count
 
 
 @dataclass(slots=True)
@@ -267,14 +254,7 @@ class Process:
 
     def cancel_directly(self, within: float) -> None:
         """Cancel what is open without any actor, in a thread that cannot hold up the exit."""
-        done = threading.Event()
-
-        def work() -> None:
-            cancel_all(self.opened.link.exchange)
-            done.set()
-
-        threading.Thread(target=work, name="cancel-all", daemon=True).start()
-        if not done.wait(within):
+        if not done_within(within, "cancel-all", partial(cancel_all, self.opened.link.exchange)):
             self._log.error(Event.ALERT, f"orders may still be open: no answer within {within:g} s")
 
     def abort(self, within: float) -> None:
@@ -304,17 +284,11 @@ class Process:
 
     def _tie_out(self, within: float) -> None:
         """Compare books and account once more, in a thread that cannot hold up the exit."""
-        done = threading.Event()
 
         def missed(fill: Fill) -> bool:
             return self.trading.news.store(fill) is not None
 
-        def work() -> None:
-            self.trading.tie_out.run(missed)
-            done.set()
-
-        threading.Thread(target=work, name="tie-out", daemon=True).start()
-        if not done.wait(within):
+        if not done_within(within, "tie-out", partial(self.trading.tie_out.run, missed)):
             self._log.error(Event.ALERT, f"no last tie-out: no answer within {within:g} s")
 
     # --- what the world sees --------------------------------------------------------------------

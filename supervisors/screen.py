@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 _COLUMNS = (
     "symbol",
+    "age",
     "bid",
     "ask",
     "our bid",
@@ -23,6 +25,13 @@ _COLUMNS = (
     "why",
 )
 
+MOST_LIMITS: Final = 6
+"""Limits that are shown, the most used first; /-/status has them all."""
+FULL: Final = 100.0
+NEARLY_FULL: Final = 80.0
+BAR: Final = 24
+_TEN: Final = 10
+
 
 def render(page: Mapping[str, Any]) -> RenderableType:
     """Return the status document as it is shown on a terminal."""
@@ -33,12 +42,52 @@ def render(page: Mapping[str, Any]) -> RenderableType:
         table.add_column(column, justify="left" if column in {"symbol", "why"} else "right")
     for line in page["symbols"]:
         table.add_row(*cells(line))
+    alarming = warnings(page)
     return Group(
         Text(headline(page), style="bold"),
+        *([Text(alarming, style="bold red")] if alarming else []),
         table,
         Text(totals(page)),
+        *risk(page),
         Text(symbol_filter(page)),
         Text(books(page)),
+    )
+
+
+def risk(page: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Yield equity, the limits as bars with what is used of each, and the breakers that are open."""
+    found = page.get("risk")
+    if not found:
+        return
+    for money, each in found["equity"].items():
+        down = "" if each["drawdown_pct"] is None else f", {each['drawdown_pct']} % below its peak"
+        yield Text(
+            f"equity {each['value']} {money}: {each['capital']} put in, {each['result']} made of it{down}"
+        )
+    bars = Table(box=None, pad_edge=False, show_header=False)
+    for limit in found["limits"][:MOST_LIMITS]:
+        bars.add_row(*_bar(limit))
+    yield bars
+    for each in found["breakers"]:
+        scope = each["scope"] or "the whole account"
+        again = each["resumes_in_seconds"]
+        wait = f", again in {again} s" if again is not None else ""
+        text = f"breaker {each['breaker']} of {scope}: {each['phase']}{wait}: {each['reason']}"
+        yield Text(text, style="red")
+
+
+def _bar(limit: Mapping[str, Any]) -> tuple[RenderableType, ...]:
+    used = float(limit["used_pct"])
+    style = "red" if used >= FULL else "yellow" if used >= NEARLY_FULL else "green"
+    bar = ProgressBar(
+        total=FULL, completed=min(used, FULL), width=BAR, complete_style=style, finished_style=style
+    )
+    scope = f" {limit['scope']}" if limit["scope"] else ""
+    return (
+        limit["limit"],
+        bar,
+        f"{limit['used_pct']} %",
+        f"{limit['value']} of {limit['of']}{scope}",
     )
 
 
@@ -76,9 +125,15 @@ def headline(page: Mapping[str, Any]) -> str:
     clock = "unknown" if skew is None else f"{skew:+.3f} s"
     return (
         f"{page['mode'].upper()}  {page['state']}  {ready}  market {page['market']}  "
-        f"run {page['run']}  exchange's clock {clock}  {page['at']}  "
+        f"run {page['run']}  newest data {age(newest(page))}  exchange's clock {clock}  {page['at']}  "
         f"version {page['version']} ({page['revision'][:12]})"
     )
+
+
+def newest(page: Mapping[str, Any]) -> float | None:
+    """Return the age of the newest market data of any symbol."""
+    ages = [line["data_age_seconds"] for line in page["symbols"]]
+    return min((each for each in ages if each is not None), default=None)
 
 
 def warnings(page: Mapping[str, Any]) -> str:
@@ -109,6 +164,7 @@ def cells(line: Mapping[str, Any]) -> tuple[str, ...]:
     leave = "-" if line["exit"] is None else f"{line['exit']['price']} {line['exit']['reason']}"
     return (
         line["symbol"],
+        age(line["data_age_seconds"]),
         line["bid"] or "-",
         line["ask"] or "-",
         quote,
@@ -119,6 +175,13 @@ def cells(line: Mapping[str, Any]) -> tuple[str, ...]:
         line["net"],
         why(line),
     )
+
+
+def age(seconds: float | None) -> str:
+    """Return how old a symbol's market data is."""
+    if seconds is None:
+        return "-"
+    return f"{seconds:.1f} s" if seconds < _TEN else f"{seconds:.0f} s"
 
 
 def why(line: Mapping[str, Any]) -> str:

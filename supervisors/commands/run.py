@@ -29,8 +29,9 @@ from supervisors.commands.options import config_options, load_settings, say
 from supervisors.home import Home
 from supervisors.opening import Chosen, StopAsked
 from supervisors.plan import plan
-from supervisors.process import Process, Stop
+from supervisors.process import Process
 from supervisors.screen import render
+from supervisors.stopping import Stop
 from supervisors.unsafe import unsafe
 
 REFRESHES: Final = 2

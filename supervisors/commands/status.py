@@ -7,11 +7,14 @@ import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import click
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from quietmaker.errors import NotRunning
 from supervisors.commands.options import json_option, write_json
@@ -31,17 +34,45 @@ def status(as_json: bool, watch: bool) -> None:
     Exits with 3 if none runs under QUIETMAKER_HOME.
     """
     home = Home.from_env(os.environ)
+    page = fetch(home)
     if not watch:
-        _show(fetch(home), as_json=as_json)
+        _show(page, as_json=as_json)
         return
-    if as_json:
-        while True:
-            click.echo(json.dumps(fetch(home)))
-            time.sleep(PERIOD)
-    with Live(render(fetch(home)), refresh_per_second=1 / PERIOD, screen=False) as live:
-        while True:
-            time.sleep(PERIOD)
-            live.update(render(fetch(home)))
+    console = Console()
+    with suppress(KeyboardInterrupt):
+        if as_json or not console.is_terminal:
+            _show_lines(home, as_json=as_json)
+            return
+        with Live(render(page), console=console, auto_refresh=False, screen=True) as live:
+            for shown in follow(lambda: fetch(home), time.sleep):
+                live.update(shown, refresh=True)
+
+
+def follow(
+    ask: Callable[[], dict[str, Any]], pause: Callable[[float], None]
+) -> Iterator[RenderableType]:
+    """Yield what to show, once a period; while nobody answers, what was known last, and since when not."""
+    page: dict[str, Any] = {}
+    while True:
+        pause(PERIOD)
+        try:
+            page = ask()
+        except (NotRunning, TimeoutError) as error:
+            stale = f"NO ANSWER: {error}; below is what was known at {page.get('at', 'no time')}"
+            yield Group(Text(stale, style="bold red"), render(page))
+        else:
+            yield render(page)
+
+
+def _show_lines(home: Home, *, as_json: bool) -> None:
+    """Write a document, or a page, each period: for a program or a file."""
+    while True:
+        page = fetch(home)
+        if as_json:
+            click.echo(json.dumps(page))
+        else:
+            _show(page, as_json=False)
+        time.sleep(PERIOD)
 
 
 def fetch(home: Home) -> dict[str, Any]:

@@ -8,7 +8,31 @@ from pathlib import Path
 from typing import Final
 
 HERE: Final = Path(__file__).parent
-TRADING: Final = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 22, 24, 25, 26, 27)
+TRADING: Final = (
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    12,
+    13,
+    14,
+    15,
+    16,
+    17,
+    18,
+    19,
+    22,
+    24,
+    25,
+    26,
+    27,
+)
 FILTER: Final = ("F1", "F2", "F3", "F4", "F5", "P20", "A10", "C1", "C8")
 _NAMED: Final = re.compile(r"^Incidents? ((?:[A-Z]\d+(?:, )?)+)\.$", re.MULTILINE)
 

@@ -145,6 +145,8 @@ def test_the_screen_shows_a_page_and_an_empty_one() -> None:
         "revision": "0123456789abcdef",
         "at": "2026-01-01T00:00:00.000Z",
         "checks": {"market": {"ok": False, "detail": ""}},
+        "modes": [],
+        "unsafe": [],
         "filter": {
             "evaluated_at": 1,
             "age_seconds": 7,
