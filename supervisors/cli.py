@@ -37,6 +37,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
     {
         "config": Verb("supervisors.commands.config:config", "Check and show the configuration."),
         "db": Verb("supervisors.commands.db:db", "Upgrade, back up and restore the books."),
+        "doctor": Verb("supervisors.commands.doctor:doctor", "Say whether all is well for a run."),
         "drain": Verb("supervisors.commands.control:drain", "Stop entries and become flat."),
         "exchange": Verb(
             "supervisors.commands.exchange:exchange",
