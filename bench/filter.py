@@ -142,7 +142,7 @@ class Simulation:
             "excluded_symbols": len({each.symbol for each in excluded}),
             "exclusions": len(excluded),
             "readmitted_to_probation": len(back),
-            "re_included": len(stayed),
+            "re_included_symbols": len({each.symbol for each in stayed}),
             "precision": len(right) / len(excluded) if excluded else 1.0,
             "recall": len(caught) / len(once_bad) if once_bad else 1.0,
             "bad_hours_out": self.bad_hours_out / max(self.bad_hours, 1),

@@ -15,7 +15,7 @@ def test_a_month_with_the_filter_is_worth_more_than_one_without() -> None:
     assert report["recall"] >= 0.75
     assert report["precision"] >= 0.8
     assert report["good_hours_out"] <= 0.05
-    assert report["re_included"] >= 2
+    assert report["re_included_symbols"] >= 2
     for name, symbol in made.market.items():
         if symbol.kind is Kind.BAD:
             moves = [each for each in made.moved if each.symbol == name]
