@@ -64,6 +64,7 @@ VERBS: Final[Mapping[str, Verb]] = MappingProxyType(
             "supervisors.commands.symbols:symbols", "Show and change which symbols may enter."
         ),
         "trades": Verb("supervisors.commands.trades:trades", "List and explain trades."),
+        "verify": Verb("supervisors.commands.verify:verify", "Verify what was deployed."),
         "version": Verb("supervisors.commands.version:version", "Show the version and the commit."),
     }
 )

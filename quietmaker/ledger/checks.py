@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.core.differences import ALARMING, DifferenceKind
+from quietmaker.core.units import Instant
 from quietmaker.ledger import sql
 from quietmaker.ledger.database import Row, UrlSource, once, rows
 from quietmaker.ledger.reading.reports import QUERIES as REPORTS
@@ -75,6 +77,19 @@ def check_books(url: UrlSource) -> Checked:
         LedgerUnavailable: if the database cannot be reached.
     """
     return once(url, _check, snapshot=True)
+
+
+def entered_since(url: UrlSource, since: Mapping[str, Instant]) -> dict[str, int]:
+    """Return how many entries were decided on each symbol since a moment of its own, and executed.
+
+    Raises:
+        LedgerUnavailable: if the database cannot be reached.
+    """
+    names, moments = list(since), list(since.values())
+    found = once(
+        url, lambda cursor: rows(cursor, _QUERIES["entered_since"], symbols=names, since=moments)
+    )
+    return {str(symbol): int(count) for symbol, count in found}
 
 
 def _check(cursor: Cursor) -> Checked:

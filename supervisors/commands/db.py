@@ -27,7 +27,7 @@ from supervisors.commands.options import (
     write_json,
     write_table,
 )
-from supervisors.desk import operator, refuse_connected, stopped
+from supervisors.desk import database_open, operator, refuse_connected, stopped
 from supervisors.home import Home
 
 
@@ -57,6 +57,32 @@ def url(config_file: Path, overrides: tuple[str, ...]) -> None:
         click.echo(url_of(Home.from_env(os.environ).database))
     else:
         click.echo(settings.ledger.url)
+
+
+@db.command()
+@config_options
+@json_option
+def schema(config_file: Path, overrides: tuple[str, ...], as_json: bool) -> int:
+    """Say at which schema the books are, and whether this program can use them. Nothing is changed.
+
+    For a deployment, before anything is stopped: `upgrade` means that the next start migrates them, and an
+    older program cannot use them then. Exits with 1 if they are newer than this program.
+    """
+    settings = load_settings(config_file, overrides)
+    with database_open(settings, Home.from_env(os.environ)) as address:
+        found = migrate.current(address)
+    known = migrate.known_revisions()
+    if not found:
+        verdict = "empty"
+    elif found == known[-1]:
+        verdict = "current"
+    else:
+        verdict = "upgrade" if found in known else "newer"
+    if as_json:
+        write_json({"books": found or None, "program": known[-1], "verdict": verdict})
+    else:
+        write_table([("books", found or "(empty)"), ("program", known[-1]), ("verdict", verdict)])
+    return 1 if verdict == "newer" else 0
 
 
 @db.command()

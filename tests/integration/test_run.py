@@ -229,6 +229,13 @@ def _answers(run: Run) -> None:
 
 def _commands(run: Run) -> None:
     """Check the commands that find the running instance through its home."""
+    chosen = ("management.port=0", "paper.speed=4", "paper.seed=1")
+    same = [part for each in chosen for part in ("--set", each)]
+    verified = run.command("verify", "--json", *same)
+    verdicts = {each["check"]: each["verdict"] for each in json.loads(verified.stdout)}
+    assert (verified.returncode, "FAILED" in verdicts.values()) == (0, False), verified.stdout
+    assert verdicts["configuration in force"] == verdicts["orders are sent"] == "ok"
+    assert json.loads(run.command("db", "schema", "--json").stdout)["verdict"] == "current"
     shown = json.loads(run.command("status", "--json").stdout)
     assert {line["symbol"] for line in shown["symbols"]} >= {"TNSR-USD", "BTC-USD"}
     assert all(side["reason"] for line in shown["symbols"] for side in line["sides"].values())

@@ -30,3 +30,10 @@ SELECT at, verdict, fills, orders, balances, differences, detail FROM tie_outs O
 
 -- name: refused_facts
 SELECT count(*), max(refused_at) FROM refused_facts
+
+-- name: entered_since
+SELECT i.symbol, count(*)
+FROM unnest(%(symbols)s::text[], %(since)s::bigint[]) AS w (symbol, since_ns)
+JOIN order_intents i ON i.symbol = w.symbol AND i.purpose = 'entry' AND i.decided_ns > w.since_ns
+JOIN executions e ON e.client_id = i.client_id
+GROUP BY i.symbol
