@@ -12,6 +12,7 @@ import hashlib
 import select
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -67,14 +68,19 @@ class Exchange:
 
     Attributes:
         gap: whether books in snapshots have one behind their touch.
+        late: seconds after which a cancellation is answered; an exchange far away takes its time.
         order_at: when the first byte of the latest order was there.
         order: the latest order request, as it came.
         orders, cancels: how many were answered.
+        cancel_at: when each cancel request was there, and the orders in it.
+        resting: the orders that no cancel request named yet.
     """
 
     def __init__(self, *, gap: bool) -> None:
         """Listen."""
         self.gap = gap
+        self.late = 0.0
+        self._due: deque[tuple[int, Peer, list[str]]] = deque()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._poll = select.poll()
@@ -86,6 +92,8 @@ class Exchange:
         self.order = b""
         self.orders = self.cancels = 0
         self._resting: dict[str, tuple[str, str]] = {}
+        self.cancel_at: list[tuple[int, int]] = []
+        self.resting: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -127,7 +135,11 @@ class Exchange:
         now = time.monotonic_ns()
         if now >= self._beat_at:
             self._beats(now)
-        ready = self._poll.poll(max(0.0, min(patience, self._beat_at - now) / 1e6))
+        while self._due and now >= self._due[0][0]:
+            _, peer, order_ids = self._due.popleft()
+            self._cancelled(peer, order_ids)
+        first = self._due[0][0] if self._due else self._beat_at
+        ready = self._poll.poll(max(0.0, min(patience, self._beat_at - now, first - now) / 1e6))
         at = time.monotonic_ns()
         for number, _ in ready:
             if number == self._listener.fileno():
@@ -195,7 +207,14 @@ class Exchange:
             self.order = raw
             self._order(peer, orjson.loads(rest[:size]))
         elif path == "/orders/batch_cancel":
-            self._cancel(peer, orjson.loads(rest[:size])["order_ids"])
+            order_ids = orjson.loads(rest[:size])["order_ids"]
+            now = time.monotonic_ns()
+            self.cancel_at.append((now, len(order_ids)))
+            self.resting.difference_update(order_ids)
+            if self.late:
+                self._due.append((now + int(self.late * 1e9), peer, order_ids))
+            else:
+                self._cancelled(peer, order_ids)
         else:
             self._answer(peer, _fixed(path))
         return True
@@ -224,9 +243,10 @@ class Exchange:
         self._answer(peer, answer)
         self.orders += 1
         self._resting[order_id] = (client_id, symbol)
+        self.resting.add(order_id)
         self._tell(order_id, "OPEN")
 
-    def _cancel(self, peer: Peer, order_ids: list[str]) -> None:
+    def _cancelled(self, peer: Peer, order_ids: list[str]) -> None:
         results = [
             {"success": True, "failure_reason": "UNKNOWN_CANCEL_FAILURE_REASON", "order_id": each}
             for each in order_ids

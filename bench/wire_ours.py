@@ -6,6 +6,7 @@ input come questions, one a line, each answered with one line of JSON:
 * `{"touches": {symbol: [bid, ask]}}`: waits until every trader's market stands there; when, and the CPU time
   since. A trader has taken the touch, or it lies in the box within which the trader decides nothing.
 * `{"report": true}`: how long the intents took to become durable.
+* `{"serve": true}`: takes commands by POST; at which port, with which token.
 * `{"idle": seconds}`: the share of a core that it takes while nothing is asked of it.
 """
 
@@ -45,9 +46,11 @@ from quietmaker.ledger.tie_out import PostgresTieOutBooks
 from quietmaker.ports import Ledger, TieOutBooks
 from quietmaker.settings import load
 from quietmaker.telemetry import logs
+from quietmaker.telemetry.management import Check, ManagementServer
 from quietmaker.telemetry.metrics import Metrics
 from supervisors.clock import SystemClock
 from supervisors.composition import Outside, Trading, compose, spare_what_stands
+from supervisors.control import Control
 from supervisors.link import Connection, paper_endpoints
 
 CHOSEN: Final = (
@@ -56,6 +59,7 @@ CHOSEN: Final = (
     "exchange.requests.public_per_second=1000",
     "exchange.requests.per_hour=1000000",
     "exchange.requests.entries_per_minute=6000",
+    "defaults.risk.max_exposure=100000",
     "defaults.gates.min_candles=1",  # the market of this benchmark stands still for minutes
     "defaults.risk.max_orders_per_minute=600",
 )
@@ -185,6 +189,8 @@ class _Run:
                     at, now = time.monotonic_ns(), time.process_time()
                     self._say({"at": at, "cpu": now - cpu})
                     cpu = now
+                elif "serve" in question:
+                    self._say(self._serve())
                 elif "idle" in question:
                     cpu = time.process_time()
                     time.sleep(question["idle"])
@@ -206,6 +212,24 @@ class _Run:
             if gave_up is not None:
                 print(gave_up.reason, file=sys.stderr, flush=True)
                 os._exit(1)
+
+    def _serve(self) -> Mapping[str, object]:
+        """Take commands on a management port of its own; say where, and the token."""
+        trading, token = self._trading, "bench"
+        clock = SystemClock()
+        metrics = Metrics(version="bench", revision="bench", mode="paper", now=clock.now)
+        control = Control(lambda: trading, metrics=metrics.operators, now=clock.now)
+        server = ManagementServer(
+            host="127.0.0.1",
+            port=0,
+            expose=metrics.expose,
+            health=lambda: Check(True),
+            ready=dict,
+            actions=control.actions(),
+            token=token,
+        )
+        server.start()
+        return {"port": server.port, "token": token}
 
     def _trades(self) -> bool:
         views = self._trading.board.views()

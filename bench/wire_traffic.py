@@ -10,6 +10,7 @@ that every listener gets the same bytes but for it.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -19,7 +20,11 @@ import orjson
 
 from quietmaker.core.units import plain
 
-SYMBOLS: Final = tuple(f"WIRE{number:02d}-USD" for number in range(20))
+COUNT: Final = "QUIETMAKER_BENCH_SYMBOLS"
+"""How many symbols, where 20 are not meant; both sides of a benchmark inherit it."""
+SYMBOLS: Final = tuple(
+    f"WIRE{number:02d}-USD" for number in range(int(os.environ.get(COUNT, "20")))
+)
 DEPTH: Final = 1_000
 """Levels of each side in a snapshot."""
 NARROW: Final = 2

@@ -209,7 +209,8 @@ def _command(word: Word, document: Mapping[str, Any], trading: Trading) -> Comma
             f"unknown: {', '.join(sorted(unknown))}; there is symbol, reason, by, dry_run",
         )
     symbol = _text(document, "symbol") or None
-    if symbol is not None and symbol not in trading.products:
+    stands = {each.scope for each in trading.modes.standing()}  # also of symbols that are gone
+    if symbol is not None and symbol not in trading.products and symbol not in stands:
         near = difflib.get_close_matches(symbol.upper(), trading.products, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise Refused(HTTPStatus.NOT_FOUND, f"{symbol} is not traded here{hint}")

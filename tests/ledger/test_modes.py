@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Final
+
+import psycopg2
+
 from quietmaker.core.events import Mode
 from quietmaker.core.modes import Imposed, ModeNoted, OperatorActed, Source
 from quietmaker.ledger.modes import standing
 from tests.ledger.derivations import query
 from tests.ledger.makers import at
 from tests.ledger.prompt import PromptLedger
+
+DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "control.md"
 
 
 def imposed(
@@ -64,3 +72,19 @@ def test_a_mode_and_a_command_that_are_told_twice_are_stored_once(
     assert query(
         database_url, "SELECT operator, action, arguments->>'symbol' FROM operator_actions"
     ) == [("anna", "halt", "A-USD")]
+
+
+def test_the_queries_of_the_document_answer_the_role_that_only_reads(
+    postgres_ledger: PromptLedger, database_url: str
+) -> None:
+    store(postgres_ledger, imposed(Mode.HALT, 1))
+    (block,) = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
+    connection = psycopg2.connect(database_url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET ROLE grafana_ro")
+        counts = []
+        for statement in filter(str.strip, block.split(";")):
+            cursor.execute(statement)
+            counts.append(len(cursor.fetchall()))
+    connection.close()
+    assert counts == [0, 1]

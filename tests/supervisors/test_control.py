@@ -64,6 +64,13 @@ def test_a_resume_of_the_account_leaves_what_stands_for_a_symbol_and_lists_it() 
     assert [each["scope"] for each in answer["standing"]] == ["A-USD"]
 
 
+def test_what_stands_for_a_symbol_that_is_gone_can_still_be_taken_back() -> None:
+    rig = Rig()
+    rig.modes.impose(Source.BREAKER, "GONE-USD", Mode.HALT, reason="lost", by="max_daily_loss")
+    assert rig.command("resume", symbol="GONE-USD", by="anna")[1]["changed"]
+    assert rig.command("resume", symbol="GONE-USD", by="anna")[0] is HTTPStatus.NOT_FOUND
+
+
 @pytest.mark.parametrize("word", Word)
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(word: Word) -> None:
     rig = Rig()
