@@ -7,7 +7,7 @@ from what is still to be applied.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -26,10 +26,12 @@ from quietmaker.core.events import (
     Recovered,
     Tick,
 )
+from quietmaker.core.filter_desk import Floor
+from quietmaker.core.filter_states import Policy
 from quietmaker.core.market import StaleReason
 from quietmaker.core.orders import Intent
 from quietmaker.core.product import Product
-from quietmaker.core.units import Instant
+from quietmaker.core.units import Instant, Nanos, Rate
 from quietmaker.ports import SymbolBooks
 
 
@@ -205,5 +207,34 @@ ClockMessage: TypeAlias = Tick
 StatusMessage: TypeAlias = Tick
 RiskMessage: TypeAlias = Tick
 TieOutMessage: TypeAlias = Tick
-FilterMessage: TypeAlias = Tick
-ShadowMessage: TypeAlias = Tick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterConfigured:
+    """A new configuration applies from here; its fields are those of `FilterLinks`."""
+
+    policy: Policy
+    floor: Floor
+    period: Nanos
+    window: Nanos
+    probation: Rate
+    banned: Callable[[str], str | None]
+    config_sha: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowConfigured:
+    """A new configuration applies from here.
+
+    Attributes:
+        enabled, share: as in `ShadowLinks`.
+        anew: symbols whose shadow traded by other parameters, and must begin anew.
+    """
+
+    enabled: bool
+    share: Rate
+    anew: frozenset[str]
+
+
+FilterMessage: TypeAlias = FilterConfigured | Tick
+ShadowMessage: TypeAlias = ShadowConfigured | Tick

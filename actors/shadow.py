@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from actors.base import BaseActor, Surroundings
 from actors.conflate import MarketSlot, Tap, Tapped
 from actors.eligibility import Eligibility
-from actors.protocol import ShadowMessage
+from actors.protocol import ShadowConfigured, ShadowMessage
 from quietmaker.core.commands import RoundTrip
-from quietmaker.core.events import DataLost, TouchChanged
+from quietmaker.core.events import DataLost, Tick, TouchChanged
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.filter_states import HOUR, FilterState
 from quietmaker.core.market import FeedLost, MarketEvent, StaleReason, TouchQuote, TradePrint
@@ -86,9 +86,20 @@ class ShadowDesk(BaseActor[ShadowMessage]):
 
     def receive(self, message: ShadowMessage) -> None:
         """Open and close shadows, let them trade, store what they closed."""
+        match message:
+            case Tick(now=now):
+                self._on_tick(now)
+            case ShadowConfigured():
+                self._links = replace(self._links, enabled=message.enabled, share=message.share)
+                for symbol in message.anew & self.shadows.keys():
+                    self._close(symbol)
+            case _:
+                assert_never(message)
+
+    def _on_tick(self, now: Instant) -> None:
         began = self._links.cpu()
-        self._keep(message.now)
-        self._trade(message.now)
+        self._keep(now)
+        self._trade(now)
         self._store()
         self._spent(self._links.cpu() - began)
 

@@ -8,7 +8,7 @@ Before the first verdict nobody enters, because a trader without one does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final, assert_never
 
@@ -17,9 +17,9 @@ from actors.base import BaseActor, Surroundings
 from actors.conflate import MarketSlot
 from actors.eligibility import Eligibility, Said
 from actors.overrides import ban_of, included_by
-from actors.protocol import FilterMessage, TraderMessage
+from actors.protocol import FilterConfigured, FilterMessage, TraderMessage
 from quietmaker.core import filter_check
-from quietmaker.core.events import DataLost, TouchChanged
+from quietmaker.core.events import DataLost, Tick, TouchChanged
 from quietmaker.core.filter_desk import Evaluation, FilterDesk, Floor, Windows
 from quietmaker.core.filter_rules import Spread, Verdict
 from quietmaker.core.filter_states import (
@@ -102,8 +102,31 @@ class SymbolFilter(BaseActor[FilterMessage]):
         self._evaluate(self._links.now())
 
     def receive(self, message: FilterMessage) -> None:
-        """Watch the spreads; evaluate when it is due."""
-        now = message.now
+        """Watch the spreads; evaluate when it is due, and at once by new settings."""
+        match message:
+            case Tick(now=now):
+                self._on_tick(now)
+            case FilterConfigured():
+                self._configure(message)
+            case _:
+                assert_never(message)
+
+    def _configure(self, chosen: FilterConfigured) -> None:
+        links = self._links = replace(
+            self._links,
+            policy=chosen.policy,
+            floor=chosen.floor,
+            period=chosen.period,
+            window=chosen.window,
+            probation=chosen.probation,
+            banned=chosen.banned,
+            config_sha=chosen.config_sha,
+        )
+        if self._desk is not None:
+            self._desk.policy, self._desk.floor = links.policy, links.floor
+        self._evaluate(links.now())
+
+    def _on_tick(self, now: Instant) -> None:
         if now - self._looked_at >= LOOK_EVERY:
             self._looked_at = now
             self._look(now)

@@ -70,6 +70,7 @@ class Opened:
     """Everything open, nothing trading.
 
     Attributes:
+        offered: products that the market has.
         products: of the symbols to trade, and of those that are left over; more may come.
         leftovers: symbols that are not to be traded any more and that the books hold something of, with the
             reason that they leave for; their exits go on.
@@ -80,6 +81,7 @@ class Opened:
 
     link: Link
     books: Books
+    offered: Mapping[str, Product]
     products: Live[Product]
     leftovers: Mapping[str, str]
     run: int
@@ -129,6 +131,7 @@ def _on(chosen: Chosen, endpoints: Endpoints, key: ApiKey) -> Opened:
     return Opened(
         link=connection.serve(products),
         books=books,
+        offered=connection.offered,
         products=products,
         leftovers=left,
         run=run,
@@ -170,6 +173,7 @@ def _on_our_own(chosen: Chosen) -> Opened:
     return Opened(
         link=connection.serve(products),
         books=books,
+        offered=info.products,
         products=products,
         leftovers=left,
         run=run,

@@ -23,7 +23,7 @@ from quietmaker.errors import LedgerError
 from quietmaker.ledger import modes
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
-from quietmaker.telemetry.logs import Log
+from quietmaker.telemetry.logs import Log, LogHandle
 from quietmaker.telemetry.management import Check, ManagementServer
 from quietmaker.telemetry.metrics import Metrics, ProcessState
 from supervisors import build
@@ -37,6 +37,7 @@ from supervisors.opening import Chosen, Opened, open_run
 from supervisors.paper_server import LOG
 from supervisors.policy import GiveUp
 from supervisors.reloading.generations import Asked, Trigger
+from supervisors.reloading.parts import Logs, Universe
 from supervisors.reloading.reloader import Reloader, fingerprint
 from supervisors.stopping import Stop
 from supervisors.unsafe import unsafe
@@ -57,6 +58,7 @@ class Process:
     Attributes:
         chosen: what to run, and where.
         first: seconds from the start of the process to the first quote and round trip, once they happened.
+        logs: what configured the logs, once somebody did.
         hangups: reloads that were asked for by signal: safe to count in a handler.
     """
 
@@ -65,6 +67,7 @@ class Process:
     stop: Stop = field(default_factory=Stop)
     first: dict[str, float] = field(default_factory=dict)
     hangups: int = 0
+    logs: LogHandle | None = None
     _beat: Nanos = field(default=Nanos(0), init=False)
     _state: ProcessState = field(default=ProcessState.STARTING, init=False)
     _ready_told: bool = field(default=False, init=False)
@@ -125,6 +128,7 @@ class Process:
             self.management.stop()
             raise
         self.trading.roster.begin(self.opened.leftovers)
+        self._join()
         for symbol in self.opened.products:
             self.metrics.add_symbol(symbol)
         self.reloader = Reloader(
@@ -137,6 +141,13 @@ class Process:
             symbols=lambda: snapshots(self.trading.board.views().values()),
             inboxes=self.trading.supervisor.depths,
         )
+
+    def _join(self) -> None:
+        """Have everything take part in reloads that is not composed."""
+        generations, trading = self.trading.generations, self.trading
+        generations.join("universe", Universe(trading.roster, self.opened.offered))
+        if self.logs is not None:
+            generations.join("logs", Logs(self.logs))
 
     def _answer(self) -> None:
         """Answer on the management port from now on: a start that takes long, or fails, can be watched."""

@@ -32,12 +32,15 @@ class UniverseSettings:
     symbols: tuple[str, ...] = key(
         Symbols(empty=False),
         ("*",),
-        'product ids, or patterns over what the market offers; "*" (all) is for paper mode only',
+        'product ids, or patterns over what the market offers; "*" (all) is for paper mode only; a symbol '
+        "that is taken out is left by its exits and then removed",
+        reload=Reload.LIVE,
     )
     permanent_exclusions: tuple[str, ...] = key(
         Symbols(empty=True),
         (),
         "never entered; an open position is still left by its exit rules",
+        reload=Reload.LIVE,
     )
 
 
@@ -150,6 +153,7 @@ class RequestSettings:
         90,
         "entry orders of all symbols together; more are refused as churn_budget, exits never are",
         unit="per minute",
+        reload=Reload.LIVE,
     )
 
 

@@ -131,6 +131,10 @@ class _Formatter(logging.Formatter):
         self._redactor = redactor
         self._context = dict(context)
 
+    def context(self, new: Mapping[str, str]) -> None:
+        """Put these fields into every line from now on."""
+        self._context = {**self._context, **new}
+
     def parts(self, record: logging.LogRecord) -> tuple[str, dict[str, object]]:
         """Return the message and the fields, without secrets."""
         fields = {**self._context, **getattr(record, _FIELDS, {})}
@@ -220,6 +224,12 @@ class LogHandle:
         """Change what can be changed while running."""
         logging.getLogger().setLevel(level.upper())
         self._limit.per_minute = max_repeats_per_minute
+
+    def say(self, **context: str) -> None:
+        """Change fields that every JSON line has."""
+        formatter = self._handler.formatter
+        if isinstance(formatter, JsonFormatter):
+            formatter.context(context)
 
     def close(self) -> None:
         """Write no more."""

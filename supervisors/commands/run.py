@@ -130,6 +130,7 @@ def _run(process: Process) -> int:
             said=process.metrics.log_event,
         )
         stack.callback(handle.close)
+        process.logs = handle
         _handle_signals(process)
         log = Log("process")
         log.info(

@@ -21,6 +21,7 @@ from supervisors.composition import edge, trunk
 from supervisors.composition.outside import Outside, Trading
 from supervisors.composition.shared import Shared
 from supervisors.composition.symbols import Traders
+from supervisors.reloading.parts import Budget
 from supervisors.roster import Roster
 from supervisors.supervisor import Child, Supervisor
 
@@ -57,6 +58,8 @@ def compose(
     shared = Shared(settings, outside, products)
     traders = Traders(shared)
     shared.generations.join("traders", traders)
+    shared.generations.join("filter", shared.filtering)
+    shared.generations.join("budget", Budget(shared.budget))
     child = _child(traders)
     supervisor = Supervisor(
         tree.build(settings.supervision, products),

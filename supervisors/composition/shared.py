@@ -96,6 +96,8 @@ class Shared:
             slots=self.slots,
             metrics=outside.metrics,
             now=outside.clock.now,
+            tell_filter=self.if_there(tree.FILTER),
+            tell_shadow=self.if_there(tree.SHADOW),
         )
         self.news = Newsroom(self.facts, self.traders, outside.clock, unowned=self._unowned)
         self.id_prefix = f"{OURS}{outside.run}"
