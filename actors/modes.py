@@ -8,9 +8,9 @@ recorded is in force all the same, and whoever imposed it hears that it would no
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from actors.switch import KillSwitch
 from quietmaker.core.events import Mode, ModeChanged
@@ -19,7 +19,8 @@ from quietmaker.core.units import Instant
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
 
-_OVER = "its time is over"
+_OVER: Final = "its time is over"
+_NO_REASON: Final = "no reason given"
 
 
 class Trading(Protocol):
@@ -41,11 +42,13 @@ class ModesLinks:
         traders: by symbol; may be another mapping at each look.
         put: records a fact.
         kill: what the gateway looks at before it sends.
+        withdraw: cancels the entries of symbols whose traders are away.
     """
 
     traders: Mapping[str, Trading]
     put: Callable[[ModeNoted], object]
     kill: KillSwitch
+    withdraw: Callable[[Collection[str]], None]
     now: Callable[[], Instant]
 
 
@@ -65,6 +68,10 @@ class Modes:
         self._standing = {(each.source, each.scope): each for each in standing}
         self._last = Instant(max((each.at for each in self._standing.values()), default=0))
         self._block()
+        for each in self.standing():
+            self._log.warning(
+                Event.MODE_CHANGED, f"it still stands: {_text(each)}", symbol=each.scope or ""
+            )
 
     def impose(
         self,
@@ -94,13 +101,15 @@ class Modes:
                 scope=scope,
                 source=source,
                 mode=mode,
-                reason=reason or "no reason given",
+                reason=reason or _NO_REASON,
                 by=by,
                 at=self._at(),
                 until=until,
             )
             self._standing[source, scope] = new
             self._act(new)
+        # Its time tells facts apart, not their order: whoever waits for a disk here holds up nobody.
+        self._links.put(ModeNoted(imposed=new))
         return True
 
     def lift(self, source: Source, scope: str | None, *, by: str, reason: str) -> bool:
@@ -119,12 +128,13 @@ class Modes:
                 scope=scope,
                 source=source,
                 mode=Mode.RUN,
-                reason=reason or "no reason given",
+                reason=reason or _NO_REASON,
                 by=by,
                 at=self._at(),
                 until=None,
             )
             self._act(lifted)
+        self._links.put(ModeNoted(imposed=lifted))
         return True
 
     def poll(self, now: Instant) -> None:
@@ -154,24 +164,32 @@ class Modes:
         return self._last
 
     def _act(self, new: Imposed) -> None:
-        links = self._links
+        links, away = self._links, []
         self._block()
         # A copy: the mapping may be another one at the next look.
         for symbol, trader in dict(links.traders).items():
-            if new.scope in {None, symbol} and trader.bound:
+            if new.scope not in {None, symbol}:
+                continue
+            if trader.bound:
                 trader.tell(self.of(symbol, new.at))
-        text = f"{new.mode.value} for {new.scope or 'the account'}, {words(new)}"
+            else:
+                away.append(symbol)
+        if away and new.mode is not Mode.RUN:
+            links.withdraw(away)
         self._log.warning(
-            Event.MODE_CHANGED, text, symbol=new.scope or "", imposed=new.mode, by=new.by
+            Event.MODE_CHANGED, _text(new), symbol=new.scope or "", imposed=new.mode, by=new.by
         )
-        links.put(ModeNoted(imposed=new))
 
     def _block(self) -> None:
         """Have the gateway refuse the entries of what may not enter."""
         stops: dict[str | None, str] = {}
         halted = ""
         for each in self.standing():
-            stops.setdefault(each.scope, f"{each.mode.value}, {words(each)}")
+            stops.setdefault(each.scope, _text(each))
             if each.scope is None and each.mode is Mode.HALT:
                 halted = halted or words(each)
         self._links.kill.hold(stops, halted=halted)
+
+
+def _text(imposed: Imposed) -> str:
+    return f"{imposed.mode.value} for {imposed.scope or 'the account'}, {words(imposed)}"

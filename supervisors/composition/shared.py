@@ -17,6 +17,7 @@ from actors.differences import Differences
 from actors.facts import FactLog
 from actors.modes import Modes, ModesLinks
 from actors.news import Newsroom
+from actors.orphans import Orphans
 from actors.protocol import FactsQueued, MarketMoved
 from actors.risk_page import RiskPage
 from actors.status import StatusPage
@@ -146,6 +147,7 @@ class Shared:
             traders=self.traders,
             put=self.facts.put,
             kill=self.kill,
+            withdraw=Orphans(self.outside.exchange, mark=OURS).withdraw,
             now=self.outside.clock.now,
         )
         return Modes(links, self.outside.imposed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,11 +32,21 @@ class Rig:
     clock: HandClock = field(default_factory=HandClock)
     kill: KillSwitch = field(default_factory=KillSwitch)
     notes: list[ModeNoted] = field(default_factory=list)
+    away: list[Collection[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.traders = {"A-USD": Trader(), "B-USD": Trader()}
-        self.modes = Modes(
-            ModesLinks(traders=self.traders, put=self.note, kill=self.kill, now=self.clock.now),
+        self.modes = self.make()
+
+    def make(self) -> Modes:
+        return Modes(
+            ModesLinks(
+                traders=self.traders,
+                put=self.note,
+                kill=self.kill,
+                withdraw=self.away.append,
+                now=self.clock.now,
+            ),
             self.standing,
         )
 
@@ -101,7 +113,7 @@ def test_the_gateway_refuses_entries_of_the_scope_before_any_trader_hears_of_it(
 
     rig.traders["A-USD"].tell = tell  # type: ignore[method-assign]
     rig.operator(Mode.PAUSE, "A-USD")
-    assert seen == ["pause, operator anna: maintenance"]
+    assert seen == ["pause for A-USD, operator anna: maintenance"]
     assert rig.kill.stops("B-USD") == ""
     rig.modes.lift(Source.OPERATOR, "A-USD", by="anna", reason="done")
     assert rig.kill.stops("A-USD") == ""
@@ -123,7 +135,7 @@ def test_a_mode_that_cannot_be_recorded_is_in_force_and_that_is_said() -> None:
         raise LedgerUnavailable("the ledger is closed")
 
     rig.note = refuse  # type: ignore[method-assign]
-    modes = Modes(ModesLinks(traders=rig.traders, put=refuse, kill=rig.kill, now=rig.clock.now))
+    modes = rig.make()
     with pytest.raises(LedgerUnavailable):
         modes.impose(Source.OPERATOR, None, Mode.HALT, reason="now", by="anna")
     assert rig.told("A-USD") == [(Mode.HALT, "operator anna: now")]
@@ -149,9 +161,33 @@ def test_facts_have_times_that_tell_them_apart_though_the_clock_stands() -> None
     assert times == sorted({*times})
 
 
-def test_nobody_is_told_in_vain_while_a_trader_is_away() -> None:
+def test_the_entries_of_a_trader_that_is_away_are_withdrawn_at_the_exchange() -> None:
     rig = Rig()
     rig.traders["A-USD"].there = False
     rig.operator(Mode.PAUSE)
     assert rig.traders["A-USD"].messages == []
     assert rig.told("B-USD")
+    assert rig.away == [["A-USD"]]
+    rig.operator(Mode.PAUSE, "B-USD")
+    rig.operator(Mode.RUN)
+    assert rig.away == [["A-USD"]], "B-USD is there, and a lift withdraws nothing"
+
+
+def test_a_disk_that_hangs_holds_up_who_commanded_and_nobody_else() -> None:
+    rig = Rig()
+    hangs, released = threading.Event(), threading.Event()
+
+    def hang(fact: ModeNoted) -> None:
+        hangs.set()
+        released.wait(30)
+
+    rig.note = hang  # type: ignore[method-assign]
+    rig.modes = rig.make()
+    commander = threading.Thread(target=rig.operator, args=(Mode.HALT,))
+    commander.start()
+    assert hangs.wait(30)
+    assert rig.kill.halted
+    assert rig.told("A-USD")
+    assert rig.modes.standing()[0].mode is Mode.HALT, "others still get their answers"
+    released.set()
+    commander.join(30)

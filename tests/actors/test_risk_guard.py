@@ -94,7 +94,13 @@ class Rig:
         self.board, self.tapes, self.page = Board(), Tapes(), RiskPage()
         self.metrics = make_metrics()
         self.modes = Modes(
-            ModesLinks(traders={}, put=self.put, kill=KillSwitch(), now=self.clock.now),
+            ModesLinks(
+                traders={},
+                put=self.put,
+                kill=KillSwitch(),
+                withdraw=lambda symbols: None,
+                now=self.clock.now,
+            ),
             self.standing,
         )
         self.guard = self.start()

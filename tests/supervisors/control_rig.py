@@ -83,7 +83,13 @@ class Rig:
         self.traders = {symbol: Listener() for symbol in SYMBOLS}
         facts = FactLog(self.ledger, lambda: None)
         self.modes = Modes(
-            ModesLinks(traders=self.traders, put=facts.put, kill=self.kill, now=self.clock.now)
+            ModesLinks(
+                traders=self.traders,
+                put=facts.put,
+                kill=self.kill,
+                withdraw=lambda symbols: None,
+                now=self.clock.now,
+            )
         )
         self.trading = cast(
             Trading,

@@ -10,7 +10,9 @@ from typing import Any
 
 from actors.protocol import MarketMoved, StopTrading
 from actors.trader import TraderActor
+from quietmaker.core.events import Mode
 from quietmaker.core.filter_states import FilterState
+from quietmaker.core.modes import Source
 from quietmaker.core.orders import OrderState
 from quietmaker.core.units import SECOND, Nanos, Side
 from quietmaker.exchange.latency import Latency
@@ -275,3 +277,26 @@ def test_the_operators_ban_pulls_entries_within_seconds_and_leaves_the_exit_alon
         said = rig.trading.eligibility.said()
         assert said[symbol].standing.state is FilterState.DENIED
         assert all(said[other].rule is None for other in SYMBOLS if other != symbol)
+
+
+def test_a_trader_that_is_killed_under_a_halt_comes_back_halted_and_its_quotes_are_gone() -> None:
+    with running() as rig:
+        symbol = next(symbol for symbol in SYMBOLS if rig.resting(symbol))
+        name = tree.trader(symbol)
+        before = rig.actor(name)
+        rig.trading.traders[symbol].tell(Poison())
+        assert before.actor_stopped.wait(PATIENCE)
+        assert not rig.trading.traders[symbol].bound, "nobody has driven the supervisor since"
+        rig.trading.modes.impose(Source.OPERATOR, None, Mode.HALT, reason="now", by="anna")
+        rig.until(
+            lambda: not any(c for s in SYMBOLS for c in rig.resting(s) if "-BE" in c),
+            what="no entry rests, whoever is there",
+        )
+        rig.until(
+            lambda: name in alive(rig) and rig.actor(name) is not before, what="it is restarted"
+        )
+        reborn = rig.actor(name)
+        rig.until(lambda: reborn.core.state.recovered, what="it is recovered")
+        assert reborn.core.state.mode is Mode.HALT
+        rig.trading.modes.lift(Source.OPERATOR, None, by="anna", reason="over")
+        rig.until(rig.quotes, what="a quote after the halt")
