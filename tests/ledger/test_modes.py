@@ -14,6 +14,7 @@ from quietmaker.ledger.modes import standing
 from tests.ledger.derivations import query
 from tests.ledger.makers import at
 from tests.ledger.prompt import PromptLedger
+from tests.ledger.test_journaled import Rig
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "control.md"
 
@@ -88,3 +89,17 @@ def test_the_queries_of_the_document_answer_the_role_that_only_reads(
             counts.append(len(cursor.fetchall()))
     connection.close()
     assert counts == [0, 1]
+
+
+def test_a_halt_that_only_the_journal_heard_of_stands_at_the_next_start(
+    database_url: str, tmp_path: Path
+) -> None:
+    rig = Rig(database_url, tmp_path / "journal")
+    ledger = rig.begin()
+    halt = imposed(Mode.HALT, 1)
+    ledger.write([ModeNoted(imposed=halt)])
+    rig.kill()  # nothing was applied: the database never heard of it
+    assert standing(lambda: database_url) == ()
+    rig.open()
+    assert standing(lambda: database_url) == (halt,)
+    rig.kill()
