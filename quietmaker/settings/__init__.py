@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from quietmaker.settings.ceilings import Ceilings
 from quietmaker.settings.explained import Explained
 from quietmaker.settings.keys import Reload
 from quietmaker.settings.layers import read as _read
@@ -19,6 +20,7 @@ from quietmaker.settings.params import gate_params, percent
 from quietmaker.settings.text import effective_spread_formula, percent_text
 
 __all__ = [
+    "Ceilings",
     "Explained",
     "InvalidSettings",
     "Problem",
@@ -50,4 +52,7 @@ def load(
         InvalidSettings: a `ConfigError` with every problem found, each with its place and a remedy.
     """
     chosen = None if path is None else Path(path)
-    return Settings(_read(chosen, env=os.environ if env is None else env, overrides=overrides))
+    found = Settings(_read(chosen, env=os.environ if env is None else env, overrides=overrides))
+    if above := Ceilings(found).exceeded(found):
+        raise InvalidSettings(above, files=found.files)
+    return found

@@ -18,6 +18,7 @@ from quietmaker.settings.explained import Explained, explained
 from quietmaker.settings.filtering import FilterSettings
 from quietmaker.settings.keys import Key, Path, keys_of
 from quietmaker.settings.layers import EVERY, EXCLUSIONS, MATCH, Written
+from quietmaker.settings.limits import CeilingSettings
 from quietmaker.settings.nodes import InvalidSettings, Place, Problem, did_you_mean
 from quietmaker.settings.params import percent, trader_params, without_names
 from quietmaker.settings.risk import AccountSettings
@@ -118,6 +119,11 @@ class Settings:
     def reload(self) -> ReloadSettings:
         """Return how changed files are noticed."""
         return self._shared.reload
+
+    @property
+    def ceilings(self) -> CeilingSettings:
+        """Return how far a reload may raise limits."""
+        return self._shared.ceilings
 
     @property
     def supervision(self) -> SupervisionSettings:

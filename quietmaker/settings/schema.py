@@ -20,6 +20,7 @@ from quietmaker.settings.keys import (
     whole,
 )
 from quietmaker.settings.kinds import Choice, Number, Text
+from quietmaker.settings.limits import CeilingSettings
 from quietmaker.settings.risk import AccountSettings
 from quietmaker.settings.symbols import Balances, Symbols
 from quietmaker.settings.urls import DatabaseUrl, WebUrl
@@ -330,4 +331,5 @@ class GlobalSettings:
     management: ManagementSettings = section()
     logging: LoggingSettings = section()
     reload: ReloadSettings = section()
+    ceilings: CeilingSettings = section()
     supervision: SupervisionSettings = section()

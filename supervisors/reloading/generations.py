@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from quietmaker.core.units import Instant
 from quietmaker.errors import ConfigError
-from quietmaker.settings import InvalidSettings, Settings
+from quietmaker.settings import Ceilings, InvalidSettings, Settings
 from quietmaker.settings.changes import Change, changes, hold_back
 from quietmaker.telemetry.configuration import ConfigMetrics
 from quietmaker.telemetry.events import Event
@@ -141,6 +141,7 @@ class Generations:
         self.last: Outcome | None = None
         self._now = now
         self._metrics = metrics
+        self._ceilings = Ceilings(settings)
         self._taking: list[_Taking] = []
         self._log = Log("config")
         metrics.loaded(settings.sha256, now(), generation=FIRST, waiting=False)
@@ -194,6 +195,8 @@ class Generations:
         outcome = replace(outcome, waiting=waiting, changes=changes(self.current, new))
         if new.sha256 == self.current.sha256:
             return replace(outcome, result=Result.UNCHANGED), None
+        if above := self._ceilings.exceeded(new):
+            return replace(outcome, problems=tuple(map(str, above)), unsafe=True), None
         if refusals := self._refusals(new):
             return replace(outcome, problems=refusals), None
         number = self.number + 1

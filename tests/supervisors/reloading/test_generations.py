@@ -94,6 +94,27 @@ def test_paper_never_becomes_live(desk: Desk) -> None:
     assert untouched(desk)
 
 
+def test_a_limit_above_its_ceiling_is_refused_with_everything_that_came_with_it(desk: Desk) -> None:
+    outcome = desk.offer("defaults: {risk: {max_daily_loss: 500}, gates: {min_spread_pct: 0.4}}")
+    assert outcome.result is Result.REJECTED
+    assert outcome.unsafe
+    assert "the ceiling that was fixed at the start" in outcome.problems[0]
+    assert untouched(desk)
+
+
+def test_a_ceiling_cannot_be_raised_together_with_its_limit(desk: Desk) -> None:
+    outcome = desk.offer(
+        "ceilings: {quote: {max_position: 90}}\ndefaults: {quote: {max_position: 90}}"
+    )
+    assert outcome.result is Result.REJECTED
+    assert outcome.unsafe
+
+
+def test_a_limit_that_was_lowered_can_be_raised_to_where_it_began(desk: Desk) -> None:
+    assert desk.offer("defaults: {risk: {max_exposure: 60}}").result is Result.APPLIED
+    assert desk.offer("defaults: {risk: {max_exposure: 250}}").result is Result.APPLIED
+
+
 def test_the_same_again_is_no_generation(desk: Desk) -> None:
     outcome = desk.offer("# only a comment\nmode: paper")
     assert (outcome.result, outcome.generation) == (Result.UNCHANGED, 1)

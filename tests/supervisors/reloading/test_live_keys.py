@@ -64,7 +64,7 @@ def candidates(key: Key) -> Iterator[str]:
         yield from (option for option in kind.words if option != default)
     elif isinstance(kind, Number):
         base = Decimal(1) if default is None else Decimal(str(default))
-        others = (base * 2, base + 1, base / 2, base - 1, kind.high, kind.low)
+        others = (base / 2, base - 1, base * 2, base + 1, kind.low, kind.high)  # limits go down
         yield from (f"{other:f}" for other in others if other != default)
 
 
