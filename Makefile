@@ -17,7 +17,7 @@ STAMP := $(VENV)/.installed
 SDK_VENV := .venv-sdk
 SDK_STAMP := $(SDK_VENV)/.installed
 PROMETHEUS := .tools/prometheus
-SOURCES := quietmaker actors supervisors tests bench setup.py
+SOURCES := quietmaker actors supervisors tests bench deploy setup.py
 ARGS ?=
 SEEDS ?= 1,2,3,4,5,6
 SECONDS ?= 60
@@ -90,6 +90,7 @@ docs: install
 	$(BIN)/python -m quietmaker.settings.docs
 	$(BIN)/python -m supervisors.docs
 	$(BIN)/python -m quietmaker.telemetry.docs
+	$(BIN)/python -m deploy.dashboards
 
 clean:
 	rm -rf .tools $(VENV) $(SDK_VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

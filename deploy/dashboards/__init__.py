@@ -1,0 +1,1 @@
+"""Write the Grafana dashboards: ``python -m deploy.dashboards`` (``make docs``)."""
