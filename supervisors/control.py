@@ -294,13 +294,14 @@ def _sentence(
     held: Sequence[SymbolView],
     stands: Sequence[Imposed],
 ) -> str:
-    who = command.symbol or f"{symbols} symbols"
-    stop = f"{who}: cancel {quotes} entry orders and enter nothing until `resume`"
+    who = command.symbol or _count(symbols, "symbol")
+    orders, positions = _count(quotes, "entry order"), _count(len(held), "position")
+    stop = f"{who}: cancel {orders} and enter nothing until `resume`"
     match command.word:
         case Word.PAUSE:
-            return f"{stop}; {len(held)} positions are left by their usual exits"
+            return f"{stop}; {positions} left to the usual exits"
         case Word.DRAIN:
-            return f"{stop}; {len(held)} positions are left by their usual exits, and not renewed"
+            return f"{stop}; {positions} left to the usual exits, and not renewed"
         case Word.FLATTEN:
             return f"{stop}; {_sale(held)}"
         case Word.HALT:
@@ -324,4 +325,8 @@ def _sale(held: Sequence[SymbolView]) -> str:
         f"{plain(cost)} {currency} at cost ({plain(results[currency])} unrealized)"
         for currency, cost in by_currency.items()
     )
-    return f"leave {len(held)} positions at once, as taker: {sums}"
+    return f"leave {_count(len(held), 'position')} at once, as taker: {sums}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

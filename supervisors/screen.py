@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from quietmaker.core.units import ROUNDED, plain
 
 _COLUMNS = (
     "symbol",
@@ -31,6 +34,7 @@ FULL: Final = 100.0
 NEARLY_FULL: Final = 80.0
 BAR: Final = 24
 _TEN: Final = 10
+_FOURTH: Final = Decimal("0.0001")
 
 
 def render(page: Mapping[str, Any]) -> RenderableType:
@@ -87,8 +91,13 @@ def _bar(limit: Mapping[str, Any]) -> tuple[RenderableType, ...]:
         limit["limit"],
         bar,
         f"{limit['used_pct']} %",
-        f"{limit['value']} of {limit['of']}{scope}",
+        f"{short(limit['value'])} of {limit['of']}{scope}",
     )
+
+
+def short(amount: str) -> str:
+    """Return an amount for the eye, with four decimals at most; `--json` has every digit."""
+    return plain(ROUNDED.quantize(Decimal(amount), _FOURTH)) if "." in amount else amount
 
 
 def symbol_filter(page: Mapping[str, Any]) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 import click
 
 from quietmaker.errors import NotRunning
-from supervisors.commands.health import DIRECT, PATIENCE
+from supervisors.asking import DIRECT
+from supervisors.commands.health import PATIENCE
 from supervisors.exchange_instance import FILE, ExchangeInstance
 from supervisors.home import Home
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,13 +16,12 @@ from typing import Any, Final
 import click
 
 from quietmaker.errors import NotRunning
+from supervisors.asking import DIRECT
 from supervisors.commands.options import json_option, write_json
 from supervisors.home import Home
 
 PATIENCE: Final = 2.5
 """Seconds for an answer. The management port gives one within a second, so this is a verdict."""
-DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""What is asked for is on this machine: a proxy of the environment is none of its business."""
 _ANSWERED: Final = (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
 
 

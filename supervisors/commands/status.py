@@ -6,7 +6,6 @@ import json
 import os
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
@@ -17,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from quietmaker.errors import NotRunning
+from supervisors.asking import DIRECT
 from supervisors.commands.options import json_option, write_json
 from supervisors.home import Home
 from supervisors.screen import render
@@ -85,7 +85,7 @@ def fetch(home: Home) -> dict[str, Any]:
     instance = home.instance()
     url = f"{instance.management_url}/-/status"
     try:
-        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+        with DIRECT.open(url, timeout=PATIENCE) as answer:
             found: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         detail = error.read().decode(errors="replace").strip()

@@ -14,8 +14,9 @@ from quietmaker.core.units import SECOND, Instant
 from quietmaker.errors import NotRunning
 from quietmaker.ledger.checks import check_books, entered_since
 from quietmaker.ledger.reading.reports import PnlBy, Reports
+from supervisors.asking import DIRECT
 from supervisors.clock import SystemClock
-from supervisors.commands.health import DIRECT, PATIENCE
+from supervisors.commands.health import PATIENCE
 from supervisors.commands.options import (
     config_options,
     json_option,

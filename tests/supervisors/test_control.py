@@ -88,7 +88,7 @@ def test_what_would_be_sold_is_said_with_its_cost_and_result() -> None:
     rig.board.show(view_of("A-USD", position="800", quotes=1))
     _, answer = rig.command("flatten", symbol="A-USD", dry_run=True)
     assert answer["would"] == (
-        "A-USD: cancel 1 entry orders and enter nothing until `resume`; leave 1 positions at once, as"
+        "A-USD: cancel 1 entry order and enter nothing until `resume`; leave 1 position at once, as"
         " taker: 80 USD at cost (-0.5 unrealized)"
     )
     assert "nothing is held" in rig.command("halt", symbol="B-USD", dry_run=True)[1]["would"]

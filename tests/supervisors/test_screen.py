@@ -14,7 +14,7 @@ from actors.status import document
 from quietmaker.core.units import SECOND, Instant
 from quietmaker.errors import NotRunning
 from supervisors.commands.status import follow
-from supervisors.screen import MOST_LIMITS, render
+from supervisors.screen import MOST_LIMITS, render, short
 from tests.kit.makers import START
 from tests.supervisors.control_rig import view_of
 
@@ -95,6 +95,16 @@ def test_equity_limits_and_open_breakers_are_shown_the_most_used_limit_first() -
     assert "40 of 50 A-USD" in text
     assert "breaker max_daily_loss of A-USD: cooling, again in 60 s: 5 of 5 lost" in text
     assert f"other_{MOST_LIMITS - 1}" not in text, "/-/status has them all"
+
+
+def test_an_amount_is_shown_for_the_eye() -> None:
+    shown_as = {
+        "0.03125105178153634": "0.0313",
+        "250": "250",
+        "74.992808": "74.9928",
+        "-0.5": "-0.5",
+    }
+    assert {amount: short(amount) for amount in shown_as} == shown_as
 
 
 def test_a_bar_is_as_long_as_what_is_used() -> None:
