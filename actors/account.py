@@ -1,8 +1,7 @@
 """What the account gives each symbol: fee rates, funds and product rules, polled and shared out.
 
-For now every symbol may spend an equal share of the quote currency it is priced in, holds included:
-the shares never add up to more than there is, and nobody borrows from a symbol that does not trade.
-What a symbol may sell is the base currency beyond the bot's own position.
+What there is goes to `capital`, which shares it out as it is asked for. What entries may sell is the base
+currency beyond the bot's own positions.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from decimal import Decimal
 from typing import Final, TypeVar
 
 from actors.board import Board
+from actors.capital import Capital
 from quietmaker.core.events import FeesChanged, FundsChanged, ProductChanged
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.product import Product
@@ -24,7 +24,6 @@ from quietmaker.telemetry.logs import Log
 from quietmaker.telemetry.metrics import Metrics
 
 FAILURES_UNTIL_UNKNOWN: Final = 3
-QUANTUM: Final = Decimal("1e-8")
 T = TypeVar("T")
 Told = FeesChanged | FundsChanged | ProductChanged
 
@@ -46,6 +45,7 @@ class Accounts:
         refresh: Nanos,
         products_refresh: Nanos,
         metrics: Metrics,
+        capital: Capital,
     ) -> None:
         """Know nothing yet.
 
@@ -56,6 +56,7 @@ class Accounts:
             refresh: pause between questions for fees and balances.
             products_refresh: the same for products, whose answer is long and changes rarely.
             metrics: hear of the fee rates.
+            capital: shares out what there is.
         """
         self._exchange = exchange
         self._given = products
@@ -64,6 +65,8 @@ class Accounts:
         self._refresh = refresh
         self._products_refresh = products_refresh
         self._metrics = metrics
+        self._capital = capital
+        self._held: dict[str, int] = {}
         self._log = Log("account")
         self._failures: dict[str, int] = {}
         self._polled: Nanos | None = None
@@ -81,11 +84,12 @@ class Accounts:
             held: lots of its position, negative for a short.
             now: the time of the events.
         """
+        self._held[symbol] = held
         if self.fees is None or self.balances is None:
             self._ask()
         return (
             FeesChanged(now=now, fees=self.fees),
-            self._funds(symbol, held=held, now=now),
+            self._funds(symbol, now=now),
         )
 
     def poll(self, mono: Nanos, now: Instant) -> list[tuple[str, Told]]:
@@ -106,7 +110,7 @@ class Accounts:
                 continue
             # A fill between the question and now would be counted twice: the next poll will do.
             if view.held_lots == was.held_lots:
-                told.append((symbol, self._funds(symbol, held=view.held_lots, now=now)))
+                told.append((symbol, self._funds(symbol, now=now)))
         asked = self._products_polled
         if asked is None or mono - asked >= self._products_refresh:
             self._products_polled = mono
@@ -122,7 +126,26 @@ class Accounts:
         self.fees = self._try("fees", self._exchange.fees, self.fees)
         if self.fees != before:
             self._tell_rates(before, self.fees)
+        products = self._products()
+        marks = self._capital.mark(
+            {c for each in products.values() for c in (each.quote, each.base)}
+        )
+        self._capital.rates(self.fees)
+        failed = self._failures.get("balances", 0)
         self.balances = self._try("balances", self._exchange.balances, self.balances)
+        if self.balances is None or self._failures["balances"] <= failed:
+            self._capital.observe(self.balances, marks, self._owned(products))
+
+    def _owned(self, products: Mapping[str, Product]) -> dict[str, Decimal]:
+        """Return what positions hold of each base currency: their exits need it."""
+        owned: dict[str, Decimal] = {}
+        for symbol, product in products.items():
+            view = self._board.view(symbol)
+            recovered = view is not None and view.recovered
+            held = view.held_lots if view is not None and recovered else self._held.get(symbol, 0)
+            size = product.size(max(held, 0))
+            owned[product.base] = EXACT.add(owned.get(product.base, ZERO), size)
+        return owned
 
     def _tell_rates(self, before: FeeRates | None, rates: FeeRates | None) -> None:
         """Say that the account pays other fees now: every decision from here on is made with them."""
@@ -147,21 +170,15 @@ class Accounts:
         self._failures[what] = 0
         return answer
 
-    def _funds(self, symbol: str, *, held: int, now: Instant) -> FundsChanged:
+    def _funds(self, symbol: str, *, now: Instant) -> FundsChanged:
         products = self._products()
         product = products.get(symbol)
         if self.balances is None or product is None:
             return FundsChanged(now=now, quote=None, base=None)
-        quote = self._total(product.quote)
-        sharers = sum(other.quote == product.quote for other in products.values())
-        share = _floor(quote, sharers)
-        spare = EXACT.subtract(self._total(product.base), product.size(max(held, 0)))
-        base = product.floor_lots(max(spare, ZERO))
-        return FundsChanged(now=now, quote=share, base=Lots(base))
-
-    def _total(self, currency: str) -> Decimal:
-        balance = (self.balances or {}).get(currency)
-        return ZERO if balance is None else EXACT.add(balance.available, balance.hold)
+        quote = self._capital.offered(symbol, product.quote)
+        spare = self._capital.offered(symbol, product.base)
+        base = None if spare is None else product.floor_lots(spare)
+        return FundsChanged(now=now, quote=quote, base=None if base is None else Lots(base))
 
     def _changed_products(self, now: Instant) -> list[tuple[str, ProductChanged]]:
         try:
@@ -190,8 +207,3 @@ def _rates(rates: FeeRates | None) -> str:
         EXACT.multiply(ratio(each), Decimal(100)) for each in (rates.maker, rates.taker)
     )
     return f"maker {maker.normalize():f} %, taker {taker.normalize():f} %"
-
-
-def _floor(amount: Decimal, parts: int) -> Decimal:
-    """Return an equal part, rounded down to the eighth decimal."""
-    return EXACT.multiply(Decimal(int(amount // QUANTUM) // parts), QUANTUM)

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from quietmaker.core.commands import RoundTrip
 from quietmaker.core.outcomes import Outcome, outcome_of
-from quietmaker.core.units import EXACT, ZERO, Instant, Nanos, Side
+from quietmaker.core.units import EXACT, ZERO, Instant, Nanos, Side, add
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +138,12 @@ class Board:
             mine = self._views.get(symbol)
             own = mine.exposure if mine is not None else ZERO
             return EXACT.subtract(self._exposure.get(quote, ZERO), own)
+
+    def positions(self, quote: str) -> Decimal:
+        """Return what the open positions in a quote currency cost."""
+        with self._mutex:
+            costs = [v.cost for v in self._views.values() if v.quote_currency == quote]
+        return add(*costs)
 
     def view(self, symbol: str) -> SymbolView | None:
         """Return what a symbol shows, None before it showed anything."""

@@ -5,7 +5,8 @@
 * The door (`core.door`) checks each order once more: what would cross is not sent.
 * An intent is durable before its request leaves. When the ledger is away nothing is sent: an entry is
   reported as rejected for `ledger_unavailable`, and so is an exit, which its trader then tries again.
-* Entries of the whole account have a budget (`budget`), so that the exchange has no reason to complain.
+* Entries claim what the exchange will hold for them (`capital`), so that it never has to refuse one for
+  want of funds, and have a budget of requests (`budget`), so that it has no reason to complain.
 * A request without an answer is unknown, and asked for until somebody knows (`inquiry`).
 * Cancellations are gathered while one request is under way. A refused one is normal: the order itself
   is asked for, and what it says is told. A refusal of an order that still works is told once in a
@@ -23,6 +24,7 @@ from typing import Final, TypeVar, assert_never
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
 from actors.budget import ChurnBudget
+from actors.capital import Capital
 from actors.facts import FactLog
 from actors.inquiry import Inquiry
 from actors.lanes import Job, Runner
@@ -68,6 +70,7 @@ KILL_SWITCH: Final = "kill_switch"
 DOOR: Final = "door"
 ECHO_MISMATCH: Final = "echo_mismatch"
 CHURN_BUDGET: Final = "churn_budget"
+CAPITAL: Final = "capital"
 _CANCELS: Final = "cancels"
 T = TypeVar("T")
 REFUSAL_PAUSE: Final = Nanos(5 * SECOND)
@@ -92,6 +95,7 @@ class GatewayLinks:
     clock: Clock
     budget: ChurnBudget
     tapes: Tapes
+    capital: Capital
     window: OrderWindow
 
 
@@ -174,6 +178,7 @@ class OrderGateway(BaseActor[GatewayMessage]):
         if (
             self._stopped_by_switch(intent, stored=False)
             or self._stopped_at_door(intent)
+            or self._beyond_capital(intent)
             or self._over_budget(intent)
         ):
             return
@@ -221,6 +226,16 @@ class OrderGateway(BaseActor[GatewayMessage]):
         if fault is None:
             return False
         self._not_sent(self._log.error, intent, DOOR, fault, fault)
+        return True
+
+    def _beyond_capital(self, intent: Intent) -> bool:
+        """Refuse an entry that the account cannot pay for, or has no room for, with all the others."""
+        if intent.purpose is Purpose.EXIT:
+            return False
+        short = self._links.capital.admit(intent)
+        if short is None:
+            return False
+        self._not_sent(self._log.info, intent, CAPITAL, short, short)
         return True
 
     def _over_budget(self, intent: Intent) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from actors.address import Tellable
+from actors.capital import Capital
 from actors.facts import FactLog
 from actors.protocol import OrderNews, TraderMessage
 from quietmaker.core.events import OrderFilled, OrderMoved
@@ -48,6 +49,7 @@ class Newsroom:
         clock: Clock,
         *,
         unowned: Callable[[str], None],
+        capital: Capital,
     ) -> None:
         """Serve these traders, by symbol, as they come and go.
 
@@ -55,9 +57,11 @@ class Newsroom:
             facts: where everything is recorded first.
             traders: by symbol.
             clock: the clock.
+            capital: hears of ends and executions before the traders, who may use what they leave.
             unowned: hears of an execution in a symbol that has no trader any more: somebody must own it.
         """
         self._unowned = unowned
+        self._capital = capital
         self._facts = facts
         self._traders = traders
         self._clock = clock
@@ -101,6 +105,7 @@ class Newsroom:
             filled=filled,
         )
         number = self._facts.put(*([fact] if stored else []))
+        self._capital.moved(client_id, move, filled)
         event = OrderMoved(now=now, client_id=client_id, move=move, reason=reason, filled=filled)
         self._tell(symbol, OrderNews(number=number, event=event))
 
@@ -112,7 +117,9 @@ class Newsroom:
             self._trades[fill.trade_id] = None
             if len(self._trades) > REMEMBERED:
                 del self._trades[next(iter(self._trades))]
-            return self._facts.put(fill)
+            number = self._facts.put(fill)
+        self._capital.executed(fill)
+        return number
 
     def filled(self, fill: Fill) -> bool:
         """Tell of an execution, unless it was told before; return whether it was news."""

@@ -23,6 +23,7 @@ from actors import comparing
 from actors.account import Accounts
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
+from actors.capital import Capital
 from actors.differences import Differences
 from actors.facts import FactLog
 from actors.news import Newsroom
@@ -81,6 +82,7 @@ class ReconcilerLinks:
     facts: FactLog
     news: Newsroom
     accounts: Accounts
+    capital: Capital
     differences: Differences
     metrics: TruthMetrics
     mark: str
@@ -346,6 +348,8 @@ class Reconciler(BaseActor[ReconcilerMessage]):
 
     def _tell(self, work: Pass, message: BooksRead) -> None:
         now = self._links.clock.now()
+        for symbol in work.symbols:  # before the account is asked: what is held there is theirs
+            self._links.capital.recovered(symbol, message.books[symbol].orders)
         # Positions first: each wants its exit, and the candles of the others take time.
         for symbol in sorted(work.symbols, key=lambda each: (not message.books[each].lots, each)):
             books = message.books[symbol]

@@ -14,6 +14,7 @@ from typing import Final, assert_never
 from actors.address import Tellable
 from actors.base import BaseActor, Surroundings
 from actors.board import Board
+from actors.capital import Capital
 from actors.conflate import NOTHING, MarketSlot
 from actors.facts import FactLog
 from actors.lanes import give_way
@@ -38,6 +39,7 @@ from quietmaker.core.commands import (
     CancelReason,
     Command,
     DustLeft,
+    Gate,
     HoldChanged,
     RefreshBook,
     RoundTrip,
@@ -57,9 +59,10 @@ from quietmaker.core.events import (
     Tick,
     TouchChanged,
 )
+from quietmaker.core.fees import fee_on
 from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Nanos, Side
+from quietmaker.core.units import EXACT, SECOND, ZERO, Instant, Nanos, Side, plus
 from quietmaker.ports import Clock
 from quietmaker.telemetry.events import EXIT_PHRASES, Event
 from quietmaker.telemetry.logs import Log
@@ -88,6 +91,7 @@ class TraderLinks:
     board: Board
     metrics: Metrics
     tapes: Tapes
+    capital: Capital
     clock: Clock
     mode: Callable[[Instant], ModeChanged]
 
@@ -113,7 +117,8 @@ class TraderActor(BaseActor[TraderMessage]):
         self._details: dict[Side, str] = {}
         self._exit_told: ExitReason | None = None
         self._book_at: Instant | None = None
-        self._exposure_seen = -1
+        self._seen = (-1, -1)
+        self._shared: tuple[Decimal, Decimal | None] | None = None
         self._marks = Marks(core.state.product, links.facts.put, self._marked)
         self._stopping = False
         self._shown_at = 0
@@ -176,16 +181,18 @@ class TraderActor(BaseActor[TraderMessage]):
 
     def _touch(self, touch: TouchChanged) -> None:
         self._book_at = touch.now
-        self._learn_exposure()
+        if self._seen != (self._links.board.version, self._links.capital.version):
+            self._learn_shared()
         self._do(self.core.on(touch))
 
     def _on_tick(self, tick: Tick) -> None:
-        self._learn_exposure()
+        self._learn_shared()
         if not self.core.state.recovered and (
             self.around.monotonic() - self._asked_at >= _ASK_AGAIN_AFTER
         ):
             self._ask_to_be_recovered()
         self._do(self.core.on(tick))
+        self._stand_in_line()
         self._marks.seen(now=tick.now, twice_mid=self._twice_mid())
         if tick.now - self._shown_at >= _SHOW_EVERY:
             self._show()
@@ -194,15 +201,30 @@ class TraderActor(BaseActor[TraderMessage]):
         self._asked_at = self.around.monotonic()
         self._links.gateway.tell(Fence(symbol=self._symbol, life=self.actor_urn))
 
-    def _learn_exposure(self) -> None:
-        """Tell the core what the other symbols use, when that changed: it decides on what comes next."""
-        board = self._links.board
-        if board.version == self._exposure_seen:
-            return
-        self._exposure_seen = board.version
-        quote = self.core.state.product.quote
+    def _learn_shared(self) -> None:
+        """Tell the core what the others use and leave, when that changed: it decides on what comes next."""
+        board, capital, state = self._links.board, self._links.capital, self.core.state
+        self._seen = (board.version, capital.version)
+        quote = state.product.quote
         others = max(board.others(self._symbol, quote), ZERO)
-        self.core.share(others)
+        funds = capital.offered(self._symbol, quote)
+        if funds is not None:  # more than it could ever use is no news
+            funds = min(funds, 2 * state.params.quote.max_position + state.params.risk.max_exposure)
+        if (others, funds) != self._shared:
+            self._shared = (others, funds)
+            self.core.share(others, funds)
+
+    def _stand_in_line(self) -> None:
+        """Wait for money while there is too little for a quote."""
+        state = self.core.state
+        short = any(
+            ladder.side is Side.BUY and ladder.gate is Gate.INSUFFICIENT_FUNDS
+            for ladder in self.core.entries.ladders
+        )
+        amount = state.product.notional(state.limits.least_level, 1) if short else None
+        if amount is not None and state.fees is not None:
+            amount = plus(amount, fee_on(amount, state.fees.taker))
+        self._links.capital.wish(self._symbol, state.product.quote, amount)
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -225,6 +247,7 @@ class TraderActor(BaseActor[TraderMessage]):
         fill, state = event.fill, self.core.state
         self._marks.filled(fill, now=event.now, twice_mid=self._twice_mid())
         self._do(self.core.on(event))
+        self._shared = None  # the core moved its funds by itself: what there is, is told anew
         order = state.orders.get(fill.client_id)
         if order is not None and not order.done and order.filled >= order.intent.size:
             # The books take it for ended, and nobody asks for it any more: its end may never be told.

@@ -317,6 +317,15 @@ class Allocator:
         """Return how many symbols stand in line."""
         return len(self._pool(currency).line)
 
+    def claimant(self, client_id: str) -> Claim | None:
+        """Return the claim of an order, None if it has none."""
+        held = self._held.get(client_id)
+        return None if held is None else held.claim
+
+    def of(self, symbol: str) -> set[str]:
+        """Return the orders of a symbol that have claims."""
+        return {name for name, held in self._held.items() if held.claim.symbol == symbol}
+
     def orders(self) -> int:
         """Return how many entries hold something."""
         return len(self._held)

@@ -203,12 +203,15 @@ class Trader:
                 cancel(order, CancelReason.SHUTDOWN, now, out)
         return out
 
-    def share(self, others: Decimal) -> None:
-        """Learn what the other symbols use, as from `ExposureChanged`; the next event decides with it.
+    def share(self, others: Decimal, funds: Decimal | None) -> None:
+        """Learn what the other symbols use and leave, as from `ExposureChanged` and `FundsChanged`.
 
-        For a caller that has the next event at hand: one decision instead of two.
+        The next event decides with it. For a caller that has the next event at hand: one decision instead
+        of two.
         """
-        self.state.others = tick_lots(self.state.product, others)
+        product = self.state.product
+        self.state.others = tick_lots(product, others)
+        self.state.funds = None if funds is None else tick_lots(product, funds)
         self._bid_low, self._bid_high, self._ask_low, self._ask_high = 1, 0, 1, 0
         self.wake_at = 0
 

@@ -60,6 +60,21 @@ class AccountSettings:
         reload=Reload.LIVE,
         optional=True,
     )
+    max_open_orders: int = key(
+        whole(1, 10_000),
+        200,
+        "greatest number of entry orders in the market, over all symbols",
+        unit="orders",
+        reload=Reload.LIVE,
+    )
+    turn_seconds: Decimal = key(
+        seconds("1", "86400"),
+        Decimal(300),
+        "while there is too little money for all symbols, how long one keeps what it quotes with before "
+        "others have their turn",
+        unit="seconds",
+        reload=Reload.LIVE,
+    )
     cool_down_seconds: Decimal = key(
         seconds("1", "604800"),
         Decimal(900),

@@ -12,6 +12,7 @@ from typing import Any, Final
 from actors.address import Address, DeadLetters
 from actors.board import Board
 from actors.budget import ChurnBudget
+from actors.capital import AccountCaps, Capital
 from actors.conflate import MarketSlot
 from actors.differences import Differences
 from actors.facts import FactLog
@@ -28,6 +29,7 @@ from actors.window import OrderWindow
 from quietmaker.core.events import LedgerChanged
 from quietmaker.core.live import Live
 from quietmaker.core.product import Product
+from quietmaker.core.units import seconds
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.logs import Log
@@ -100,7 +102,14 @@ class Shared:
             tell_filter=self.if_there(tree.FILTER),
             tell_shadow=self.if_there(tree.SHADOW),
         )
-        self.news = Newsroom(self.facts, self.traders, outside.clock, unowned=self._unowned)
+        self.capital = self._capital()
+        self.news = Newsroom(
+            self.facts,
+            self.traders,
+            outside.clock,
+            unowned=self._unowned,
+            capital=self.capital,
+        )
         self.id_prefix = f"{OURS}{outside.run}"
         self.budget = ChurnBudget(
             settings.exchange.requests.entries_per_minute, monotonic=outside.clock.monotonic
@@ -151,6 +160,21 @@ class Shared:
             now=self.outside.clock.now,
         )
         return Modes(links, self.outside.imposed)
+
+    def _capital(self) -> Capital:
+        def caps(symbol: str) -> AccountCaps:
+            return AccountCaps(
+                exposure=self.settings.symbol(symbol).risk.max_exposure,
+                orders=self.settings.account.max_open_orders,
+            )
+
+        return Capital(
+            self.known,
+            self.board,
+            turn=lambda: seconds(self.settings.account.turn_seconds),
+            caps=caps,
+            now=self.outside.clock.now,
+        )
 
     def _tie_out(self) -> TieOut:
         outside = self.outside

@@ -38,6 +38,7 @@ class Traders:
             board=shared.board,
             metrics=shared.outside.metrics,
             tapes=shared.tapes,
+            capital=shared.capital,
             clock=shared.outside.clock,
             mode=partial(shared.modes.of, symbol),
         )

@@ -81,6 +81,7 @@ def gateway(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
         clock=outside.clock,
         budget=shared.budget,
         tapes=shared.tapes,
+        capital=shared.capital,
         window=shared.window,
     )
     return OrderGateway.start(around, links)
@@ -112,6 +113,7 @@ def reconciler(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
         facts=shared.facts,
         news=shared.news,
         accounts=_accounts(shared),
+        capital=shared.capital,
         differences=shared.differences,
         metrics=outside.metrics.truth,
         mark=OURS,
@@ -172,6 +174,7 @@ def _accounts(shared: Shared) -> Accounts:
         refresh=seconds(chosen.refresh_seconds),
         products_refresh=seconds(chosen.products_refresh_seconds),
         metrics=shared.outside.metrics,
+        capital=shared.capital,
     )
 
 

@@ -9,12 +9,14 @@ from typing import Any, Generic, TypeVar
 
 from actors.address import DeadLetters
 from actors.base import Failure, Surroundings
+from actors.board import Board
+from actors.capital import AccountCaps, Capital
 from quietmaker.core.evidence import Execution
 from quietmaker.core.fees import FeeRates
 from quietmaker.core.market import CandleBar, MarketEvent
 from quietmaker.core.orders import Fill, Intent, OrderState
 from quietmaker.core.product import Product
-from quietmaker.core.units import Instant, Lots, Nanos
+from quietmaker.core.units import SECOND, ZERO, Instant, Lots, Nanos
 from quietmaker.errors import QuietmakerError
 from quietmaker.ports import (
     Accepted,
@@ -243,6 +245,29 @@ def around(name: str, clock: HandClock, failures: list[Failure] | None = None) -
     return Surroundings(
         name=name, monotonic=clock.monotonic, report=reports.append, dead=DeadLetters()
     )
+
+
+def make_capital(
+    products: Mapping[str, Product],
+    clock: HandClock,
+    *,
+    board: Board | None = None,
+    money: str | None = "1000000",
+) -> Capital:
+    """Return capital with as much of every currency; None: nobody knows how much."""
+    capital = Capital(
+        products,
+        board or Board(),
+        turn=lambda: Nanos(60 * SECOND),
+        caps=lambda _: AccountCaps(exposure=Decimal(1_000_000), orders=1_000),
+        now=clock.now,
+    )
+    capital.rates(FEES)
+    if money is not None:
+        currencies = {c for each in products.values() for c in (each.quote, each.base)}
+        known = {c: Balance(currency=c, available=Decimal(money), hold=ZERO) for c in currencies}
+        capital.observe(known, capital.mark(currencies), {})
+    return capital
 
 
 def make_metrics() -> Metrics:

@@ -32,7 +32,15 @@ from quietmaker.core.units import SECOND, Side, Ticks
 from quietmaker.errors import LedgerError, LedgerUnavailable
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import Accepted, Mismatched, OrderFact, Rejected, Unknown, UserFill
-from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, report
+from tests.actors.fakes import (
+    FakeExchange,
+    HandClock,
+    Told,
+    around,
+    make_capital,
+    make_metrics,
+    report,
+)
 from tests.kit.makers import START, make_fill, make_intent, make_product
 
 SYMBOL = "X-USD"
@@ -63,14 +71,20 @@ class Rig:
     kill: KillSwitch = field(default_factory=KillSwitch)
     failures: list[Failure] = field(default_factory=list)
     per_minute: int = 1_000
+    money: str = "1000000"
     unowned: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ledger = WatchedLedger(self.exchange)
         self.facts = FactLog(self.ledger, lambda: None)
         self.metrics = make_metrics()
+        self.capital = make_capital({SYMBOL: make_product()}, self.clock, money=self.money)
         self.news = Newsroom(
-            self.facts, {SYMBOL: self.trader}, self.clock, unowned=self.unowned.append
+            self.facts,
+            {SYMBOL: self.trader},
+            self.clock,
+            unowned=self.unowned.append,
+            capital=self.capital,
         )
         self.address: Told[GatewayMessage] = Told()
         self.window = OrderWindow(self.address)
@@ -78,6 +92,7 @@ class Rig:
             around("gateway", self.clock, self.failures),
             GatewayLinks(
                 tapes=Tapes(),
+                capital=self.capital,
                 exchange=self.exchange,
                 ledger=self.ledger,
                 reconciler=self.reconciler,

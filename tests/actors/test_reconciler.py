@@ -45,7 +45,16 @@ from quietmaker.core.orders import Intent, Move, OrderState
 from quietmaker.core.units import PPB, SECOND, Instant, Lots, Nanos, Rate, Side
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import OrderFact, UserFill
-from tests.actors.fakes import FakeExchange, HandClock, Told, around, make_metrics, report, usd
+from tests.actors.fakes import (
+    FakeExchange,
+    HandClock,
+    Told,
+    around,
+    make_capital,
+    make_metrics,
+    report,
+    usd,
+)
 from tests.kit.makers import FEES, START, SYMBOL, make_fill, make_intent, make_product, maker_fee
 
 
@@ -69,13 +78,18 @@ class Rig:
         self.ledger.begin_run(mode="paper", config_sha="c0ffee", version="test", at=START)
         products = {SYMBOL: make_product()}
         self.board = Board()
+        self.capital = make_capital(products, self.clock, board=self.board, money=None)
         self.facts = FactLog(self.ledger, lambda: self.to_ledger.tell(FactsQueued()))
         self.metrics = make_metrics()
         self.differences = Differences(
             put=self.facts.put, metrics=self.metrics.truth, clock=self.clock
         )
         self.news = Newsroom(
-            self.facts, {SYMBOL: self.trader}, self.clock, unowned=self.unowned.append
+            self.facts,
+            {SYMBOL: self.trader},
+            self.clock,
+            unowned=self.unowned.append,
+            capital=self.capital,
         )
         self.writer = LedgerWriter(
             around("ledger", self.clock),
@@ -107,7 +121,9 @@ class Rig:
                     refresh=Nanos(15 * SECOND),
                     products_refresh=Nanos(60 * SECOND),
                     metrics=make_metrics(),
+                    capital=self.capital,
                 ),
+                capital=self.capital,
                 differences=self.differences,
                 metrics=self.metrics.truth,
                 mark="qm",
@@ -186,7 +202,7 @@ def test_a_new_trader_is_told_everything_that_it_needs_to_decide() -> None:
     assert isinstance(fees, FeesChanged)
     assert fees.fees == FEES
     assert isinstance(funds, FundsChanged)
-    assert funds.quote == Decimal(1_000)  # holds included: the core subtracts its own orders
+    assert funds.quote == Decimal(900)  # what is held is for an order that is not ours
     assert isinstance(verdict, EligibilityChanged)
     assert verdict.rule == "permanent_exclusions: X-*"
 

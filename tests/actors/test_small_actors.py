@@ -60,6 +60,7 @@ from tests.actors.fakes import (
     HandClock,
     Told,
     around,
+    make_capital,
     make_metrics,
     usd,
 )
@@ -243,6 +244,7 @@ def make_accounts(exchange: FakeExchange, products: dict[str, Product], board: B
         refresh=Nanos(15 * SECOND),
         products_refresh=Nanos(60 * SECOND),
         metrics=make_metrics(),
+        capital=make_capital(products, HandClock(), board=board, money=None),
     )
 
 
@@ -258,6 +260,7 @@ def test_another_fee_tier_is_told_to_every_trader_shown_and_said(
         refresh=Nanos(15 * SECOND),
         products_refresh=Nanos(60 * SECOND),
         metrics=metrics,
+        capital=make_capital(products, HandClock()),
     )
     accounts.poll(Nanos(START), START)
     exchange.rates = FeeRates(maker=rate("0.004"), taker=rate("0.008"))
@@ -272,19 +275,16 @@ def test_another_fee_tier_is_told_to_every_trader_shown_and_said(
     assert len(exchange.asked("products")) == 1
 
 
-def test_funds_are_shared_evenly_and_never_add_up_to_more_than_there_is() -> None:
+def test_every_symbol_is_offered_what_nobody_has_claimed() -> None:
     products = {s: make_product(symbol=s) for s in ("A-USD", "B-USD", "C-USD")}
     exchange = FakeExchange(products_now=dict(products), money={"USD": usd("99.99999999", "0.01")})
     accounts = make_accounts(exchange, products, Board())
-    shares = []
+    offers = []
     for symbol in products:
         _, funds = accounts.known(symbol, held=0, now=START)
         assert isinstance(funds, FundsChanged)
-        assert funds.quote is not None
-        shares.append(funds.quote)
-    assert len(set(shares)) == 1
-    assert sum(shares) <= Decimal("100.00999999")
-    assert Decimal("100.00999999") - sum(shares) < Decimal("1e-7")
+        offers.append(funds.quote)
+    assert offers == [Decimal("99.99999999")] * 3  # a cent is held for somebody else's order
 
 
 def test_inventory_is_what_is_held_beyond_our_own_position() -> None:
@@ -445,7 +445,11 @@ class Hearing:
                 ours="c",
                 stream=self.stream,
                 news=Newsroom(
-                    self.facts, {SYMBOL: self.trader}, clock, unowned=self.unowned.append
+                    self.facts,
+                    {SYMBOL: self.trader},
+                    clock,
+                    unowned=self.unowned.append,
+                    capital=make_capital({SYMBOL: make_product()}, clock),
                 ),
                 products={SYMBOL: make_product()},
                 feed=self._feed,

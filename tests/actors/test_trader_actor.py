@@ -52,7 +52,7 @@ from quietmaker.core.trader import Trader
 from quietmaker.core.units import PPB, SECOND, Instant, Lots, Rate, Side, Ticks
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import FillMarked, LedgerFact
-from tests.actors.fakes import HandClock, Told, around, make_metrics
+from tests.actors.fakes import HandClock, Told, around, make_capital, make_metrics
 from tests.kit.makers import (
     FEES,
     SYMBOL,
@@ -81,6 +81,7 @@ class Rig:
         self.product = make_product()
         self.ledger = MemoryLedger()
         self.metrics = make_metrics()
+        self.capital = make_capital({SYMBOL: self.product}, self.clock)
         self.facts = FactLog(self.ledger, lambda: None)
         self.slot = MarketSlot(lambda: True)
         core = Trader(self.product, make_params(), id_prefix="qm1")
@@ -89,6 +90,7 @@ class Rig:
             core=core,
             links=TraderLinks(
                 tapes=Tapes(),
+                capital=self.capital,
                 gateway=self.gateway,
                 feed=self.feed,
                 facts=self.facts,

@@ -83,7 +83,7 @@ def test_a_share_learned_beside_the_events_is_decided_on_with_the_next_touch_ins
     desk.on(ExposureChanged(now=desk.now, others=Decimal("475.00001")))
     desk.touch(10_000, 10_100)
     assert refused_by(desk) == "max_exposure"
-    desk.trader.share(Decimal("475"))
+    desk.trader.share(Decimal("475"), Decimal(1000))
     assert not desk.entries()
     desk.touch(10_000, 10_100)
     assert desk.entries()

@@ -241,6 +241,7 @@ def make_fill(
     size: int,
     *,
     client_id: str = "order",
+    symbol: str = SYMBOL,
     fee: str | Decimal = "0",
     liquidity: Liquidity = Liquidity.MAKER,
     at: int = START,
@@ -249,7 +250,7 @@ def make_fill(
     return Fill(
         trade_id=trade_id,
         client_id=client_id,
-        symbol=SYMBOL,
+        symbol=symbol,
         side=side,
         price=Ticks(price),
         size=Lots(size),

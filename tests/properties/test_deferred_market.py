@@ -30,7 +30,7 @@ from quietmaker.core.params import TraderParams
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import SECOND, Instant, Lots, Ticks
 from quietmaker.ledger.memory import MemoryLedger
-from tests.actors.fakes import HandClock, Told, around, make_metrics
+from tests.actors.fakes import HandClock, Told, around, make_capital, make_metrics
 from tests.kit.chaos import CHAOS_PRODUCT, Chaos, Step, What
 from tests.kit.makers import START, make_params, make_quote
 from tests.properties.strategies import FACTS, MARKET, ORDERS, configurations, fees, steps
@@ -62,6 +62,7 @@ class Slotted(TraderActor):
             core=Trader(CHAOS_PRODUCT, params, id_prefix="qm1"),
             links=TraderLinks(
                 tapes=Tapes(),
+                capital=make_capital({CHAOS_PRODUCT.symbol: CHAOS_PRODUCT}, clock),
                 gateway=gateway,
                 feed=feed,
                 facts=FactLog(MemoryLedger(), lambda: None),
@@ -73,7 +74,8 @@ class Slotted(TraderActor):
             ),
         )
 
-        self._exposure_seen = self._links.board.version  # here it is told by events
+    def _learn_shared(self) -> None:
+        """Learn nothing beside the events: here they tell of exposure and funds."""
 
     def on(self, event: TraderEvent) -> Sequence[Command]:
         """Hear of the market through the slot, and of everything else after it."""

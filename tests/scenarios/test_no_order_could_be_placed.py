@@ -16,7 +16,7 @@ from actors.board import Board
 from quietmaker.core.commands import Gate
 from quietmaker.core.events import FundsChanged
 from quietmaker.core.units import SECOND, Nanos, Side
-from tests.actors.fakes import FakeExchange, make_metrics, usd
+from tests.actors.fakes import FakeExchange, make_capital, make_metrics, usd
 from tests.kit.desk import Desk
 from tests.kit.makers import START, SYMBOL, make_params, make_product, make_risk
 
@@ -31,6 +31,7 @@ def accounts(exchange: FakeExchange) -> Accounts:
         refresh=REFRESH,
         products_refresh=Nanos(10**6 * SECOND),
         metrics=make_metrics(),
+        capital=make_capital({SYMBOL: make_product()}, exchange.clock, money=None),
     )
 
 
