@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from quietmaker.errors import NotRunning, QuietmakerError, SafetyRefusal
+from quietmaker.errors import ConfigError, NotRunning, QuietmakerError, SafetyRefusal
 from supervisors.home import Home
 
 PATIENCE: Final = 5.0
@@ -24,6 +24,7 @@ def ask(home: Home, path: str, document: Mapping[str, object]) -> dict[str, Any]
     Raises:
         NotRunning: if none runs, or it is not up yet.
         SafetyRefusal: if a rule forbids it.
+        ConfigError: if it refuses its configuration.
         TimeoutError: if it does not answer; whether it obeyed is not known, and asking again is safe.
         QuietmakerError: if it refuses for another reason.
     """
@@ -62,7 +63,7 @@ def _token(home: Home) -> str:
         ) from error
 
 
-def _refusal(error: urllib.error.HTTPError) -> QuietmakerError:
+def _refusal(error: urllib.error.HTTPError) -> QuietmakerError | TimeoutError:
     body = error.read().decode(errors="replace")
     try:
         why = str(json.loads(body)["error"])
@@ -73,5 +74,9 @@ def _refusal(error: urllib.error.HTTPError) -> QuietmakerError:
             return SafetyRefusal(why)
         case HTTPStatus.SERVICE_UNAVAILABLE:
             return NotRunning(why)
+        case HTTPStatus.UNPROCESSABLE_ENTITY:
+            return ConfigError(why)
+        case HTTPStatus.GATEWAY_TIMEOUT:
+            return TimeoutError(why)
         case _:
             return QuietmakerError(why)

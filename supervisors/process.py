@@ -36,6 +36,7 @@ from supervisors.home import Instance
 from supervisors.opening import Chosen, Opened, open_run
 from supervisors.paper_server import LOG
 from supervisors.policy import GiveUp
+from supervisors.reloading import asked
 from supervisors.reloading.generations import Asked, Trigger
 from supervisors.reloading.parts import Logs, Universe
 from supervisors.reloading.reloader import Reloader, fingerprint
@@ -187,6 +188,7 @@ class Process:
 
     def _manage(self) -> ManagementServer:
         chosen = self.settings.management
+        reload = asked.ReloadAction(lambda: getattr(self, "reloader", None))
         return ManagementServer(
             host=chosen.host,
             port=chosen.port,
@@ -194,7 +196,7 @@ class Process:
             health=self._healthy,
             ready=self._checks,
             status=self._page,
-            actions=self.control.actions(),
+            actions={**self.control.actions(), asked.PATH: reload.perform},
             token=self.chosen.home.new_token(),
         )
 

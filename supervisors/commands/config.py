@@ -9,6 +9,7 @@ import click
 from quietmaker.settings import InvalidSettings
 from quietmaker.settings.docs import json_schema
 from quietmaker.settings.symbols import wrong_symbol
+from supervisors.commands.config_reload import diff, reload_
 from supervisors.commands.options import (
     config_options,
     json_option,
@@ -22,7 +23,11 @@ from supervisors.plan import plan
 
 @click.group()
 def config() -> None:
-    """Check and show the configuration."""
+    """Check, show, compare and reload the configuration."""
+
+
+config.add_command(reload_)
+config.add_command(diff)
 
 
 @config.command()
