@@ -7,6 +7,8 @@ One breaker watches one limit of one symbol, or of the account.
 * What adds up (losses, refusals) is measured anew from each resumption on; it cannot end while nothing is
   traded. What stands (an age, a skew) must be over first: while it lasts, or is unknown, the cool-down starts
   again.
+* What heals by itself (data that is late, clocks that disagree) only lasts while it lasts: it knows no
+  cool-down, is on nobody's account, and never halts.
 * Resumptions are forgotten once a breaker stayed armed for `forget_after`.
 * Halted is left by the operator alone.
 """
@@ -37,6 +39,8 @@ class Breaker(Name):
 
 STANDING: Final = frozenset({Breaker.INVENTORY_AGE, Breaker.DATA_AGE, Breaker.CLOCK_SKEW})
 """Limits on what stands; the others are on what adds up."""
+HEALING: Final = frozenset({Breaker.DATA_AGE, Breaker.CLOCK_SKEW})
+"""Of these, the conditions of the connection: quotes come back with it, however often it is lost."""
 
 
 class Phase(Name):
@@ -135,6 +139,8 @@ def step(
             return state
         case Phase.ARMED:
             return _trip(state, reading, policy, now) if reading.reached else state
+        case Phase.TRIPPED if state.breaker in HEALING and reading.value is not None:
+            return state if reading.reached else armed(state.breaker, now)
         case Phase.TRIPPED:
             return _rest(state, reading, policy, now)
         case _:
@@ -144,8 +150,9 @@ def step(
 def _trip(
     state: BreakerState, reading: Reading, policy: BreakerPolicy, now: Instant
 ) -> BreakerState:
-    trips = 1 if now - state.armed_at >= policy.forget_after else state.trips + 1
-    halted = trips > policy.max_resumes
+    fresh = now - state.armed_at >= policy.forget_after or state.breaker in HEALING
+    trips = 1 if fresh else state.trips + 1
+    halted = trips > policy.max_resumes and state.breaker not in HEALING
     until = Instant(0) if halted else Instant(max(now + policy.cool_down, reading.not_before))
     times = f"; tripped {trips} times, {policy.max_resumes} resumptions are allowed"
     return replace(
