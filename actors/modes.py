@@ -65,8 +65,10 @@ class Modes:
         self._links = links
         self._log = Log("modes")
         self._mutex = threading.RLock()
+        self._recording = threading.Condition()
+        self._changes = self._recorded = 0
         self._standing = {(each.source, each.scope): each for each in standing}
-        self._last = Instant(max((each.at for each in self._standing.values()), default=0))
+        self._last = Instant(0)
         self._block()
         for each in self.standing():
             self._log.warning(
@@ -107,9 +109,8 @@ class Modes:
                 until=until,
             )
             self._standing[source, scope] = new
-            self._act(new)
-        # Its time tells facts apart, not their order: whoever waits for a disk here holds up nobody.
-        self._links.put(ModeNoted(imposed=new))
+            turn = self._act(new)
+        self._record(turn, new)
         return True
 
     def lift(self, source: Source, scope: str | None, *, by: str, reason: str) -> bool:
@@ -133,8 +134,8 @@ class Modes:
                 at=self._at(),
                 until=None,
             )
-            self._act(lifted)
-        self._links.put(ModeNoted(imposed=lifted))
+            turn = self._act(lifted)
+        self._record(turn, lifted)
         return True
 
     def poll(self, now: Instant) -> None:
@@ -159,11 +160,12 @@ class Modes:
             return tuple(sorted(self._standing.values(), key=lambda each: each.at))
 
     def _at(self) -> Instant:
-        """Return a moment after every earlier one: facts are told apart by it."""
+        """Return a moment after every earlier one of this run: facts are told apart by it."""
         self._last = Instant(max(self._links.now(), self._last + 1))
         return self._last
 
-    def _act(self, new: Imposed) -> None:
+    def _act(self, new: Imposed) -> int:
+        """Let it be in force; return whose turn it is to be recorded."""
         links, away = self._links, []
         self._block()
         # A copy: the mapping may be another one at the next look.
@@ -171,7 +173,7 @@ class Modes:
             if new.scope not in {None, symbol}:
                 continue
             if trader.bound:
-                trader.tell(self.of(symbol, new.at))
+                trader.tell(self.of(symbol, links.now()))
             else:
                 away.append(symbol)
         if away and new.mode is not Mode.RUN:
@@ -179,6 +181,21 @@ class Modes:
         self._log.warning(
             Event.MODE_CHANGED, _text(new), symbol=new.scope or "", imposed=new.mode, by=new.by
         )
+        self._changes += 1
+        return self._changes
+
+    def _record(self, turn: int, new: Imposed) -> None:
+        """Record changes in the order in which they came into force: the last word is what stands.
+
+        Whoever waits for a disk here holds up other commanders, and nobody who only asks.
+        """
+        with self._recording:
+            self._recording.wait_for(lambda: self._recorded == turn - 1)
+            try:
+                self._links.put(ModeNoted(imposed=new))
+            finally:
+                self._recorded = turn
+                self._recording.notify_all()
 
     def _block(self) -> None:
         """Have the gateway refuse the entries of what may not enter."""

@@ -59,6 +59,14 @@ def test_the_latest_word_of_each_source_on_each_scope_stands(
     assert sorted(found, key=lambda each: each.at) == [halt, drain, pause]
 
 
+def test_a_halt_stands_though_the_clock_was_set_back_after_an_earlier_lift(
+    postgres_ledger: PromptLedger, database_url: str
+) -> None:
+    halt = imposed(Mode.HALT, 50)
+    store(postgres_ledger, imposed(Mode.PAUSE, 90), imposed(Mode.RUN, 99), halt)
+    assert standing(lambda: database_url) == (halt,)
+
+
 def test_a_mode_and_a_command_that_are_told_twice_are_stored_once(
     postgres_ledger: PromptLedger, database_url: str
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 from pathlib import Path
 
+import click
 import pytest
 
 from quietmaker.core.events import Mode
@@ -133,3 +135,32 @@ def test_an_instance_that_hangs_is_a_timeout_and_what_it_did_is_said_to_be_unkno
     with rig.serving(home), rig.modes._mutex:
         assert main(["pause"]) == 5
     assert "ask again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("agrees", "code"), [(True, 0), (False, 1)])
+def test_on_a_terminal_the_operator_is_asked_and_a_no_is_obeyed(
+    home: Home, monkeypatch: pytest.MonkeyPatch, agrees: bool, code: int
+) -> None:
+    asked: list[str] = []
+
+    def confirm(text: str, **_: object) -> bool:
+        asked.append(text)
+        if not agrees:
+            raise click.Abort
+        return True
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setattr(click, "confirm", confirm)
+    rig = Rig()
+    with rig.serving(home):
+        assert main(["halt"]) == code
+    assert asked == ["Do it?"]
+    assert bool(rig.modes.standing()) is agrees
+
+
+class Terminal(io.StringIO):
+    """Says that somebody looks at it."""
+
+    def isatty(self) -> bool:
+        return True
