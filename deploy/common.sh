@@ -1,0 +1,105 @@
+# shellcheck shell=sh
+# Shared by update.sh, rollback.sh and verify.sh; sourced, not run. The caller has set `here`.
+#
+# The engine: QUIETMAKER_ENGINE (docker) and QUIETMAKER_COMPOSE ("docker compose").
+engine=${QUIETMAKER_ENGINE:-docker}
+compose_command=${QUIETMAKER_COMPOSE:-$engine compose}
+: "${here:?}"
+# shellcheck disable=SC2034
+releases=$here/releases
+env_file=$here/.env
+
+say() { echo "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+
+compose() {
+    # shellcheck disable=SC2086 # a command of two words
+    (cd "$here" && $compose_command --project-directory "$here" --file "$here/compose.yaml" "$@")
+}
+
+setting() { sed -n "s/^$1=//p" "$env_file" 2>/dev/null | tail -n 1; }
+
+# Replace one setting of .env; readers see the old file or the new one.
+set_setting() {
+    umask 077
+    { grep -v "^$1=" "$env_file" || true; echo "$1=$2"; } > "$env_file.new"
+    mv "$env_file.new" "$env_file"
+}
+
+profile() {
+    case $(setting COMPOSE_PROFILES) in
+        paper) echo paper ;;
+        demo) echo demo ;;
+        live) echo live ;;
+        *) fail "$env_file names no profile; run deploy/init.sh paper (or demo, or live)" ;;
+    esac
+}
+
+# The service that trades under a profile.
+bot() {
+    case $1 in
+        paper) echo bot ;;
+        *) echo "bot-$1" ;;
+    esac
+}
+
+# One deployment per machine, from one folder: a copy elsewhere would start other containers on the same volumes.
+refuse_other_folder() {
+    ids=$($engine ps --all --quiet --filter label=com.docker.compose.project=quietmaker)
+    for id in $ids; do
+        other=$($engine inspect --format '{{index .Config.Labels "com.docker.compose.project.working_dir"}}' "$id")
+        [ "$other" = "$here" ] || fail "Quietmaker is deployed from $other on this machine; use the scripts there"
+    done
+}
+
+# One at a time: a folder can be made only once.
+lock() {
+    mkdir -p "$releases"
+    mkdir "$releases/.lock" 2>/dev/null || fail "another update or rollback runs (else remove $releases/.lock)"
+    trap 'rmdir "$releases/.lock"' EXIT
+    trap 'exit 130' INT TERM
+}
+
+# The identity of an image: what it is, whatever it is called.
+image_id() { $engine image inspect --format '{{.Id}}' "$1" 2>/dev/null; }
+image_revision() {
+    $engine image inspect --format '{{index .Config.Labels "org.opencontainers.image.revision"}}' "$1"
+}
+
+# Run a command of an image with the configuration, books and home of the deployment; nothing else is started.
+once() {
+    image=$1; shift
+    QUIETMAKER_IMAGE=$image compose run --rm --no-deps -T "$(bot "$(profile)")" "$@"
+}
+
+# A demo's bot lives in the network of its exchange, which has to be there even for a command.
+with_exchange() {
+    [ "$(profile)" != demo ] || QUIETMAKER_IMAGE=$1 compose up --detach --wait exchange >&2
+}
+
+# Start an image and wait until it is healthy, then until it is ready and passes its verification.
+start_and_verify() {
+    image=$1
+    set_setting QUIETMAKER_IMAGE "$image"
+    compose up --detach --wait --wait-timeout "${QUIETMAKER_WAIT:-120}" || return 1
+    verify_for "${QUIETMAKER_PATIENCE:-120}" "$(image_revision "$image")"
+}
+
+verify_for() {
+    deadline=$(($(date +%s) + $1))
+    while ! compose exec -T "$(bot "$(profile)")" quietmaker health --ready >&2; do
+        [ "$(date +%s)" -lt "$deadline" ] || { say "not ready within $1 s"; return 1; }
+        sleep 2
+    done
+    compose exec -T "$(bot "$(profile)")" quietmaker verify --expect "$2"
+}
+
+# What is deployed: number, time, image, its id, commit, schema of the books before, backup taken before.
+record() {
+    number=$(($(wc -l < "$releases/log" 2>/dev/null || echo 0) + 1))
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$number" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$@" >> "$releases/log"
+    say "release $number: $1"
+}
+
+# Print a field of the log's last line, or of an earlier one that runs another image.
+released() { tail -n 1 "$releases/log" 2>/dev/null | cut -f "$1"; }
