@@ -1,4 +1,5 @@
 # make run     the market maker on paper: no key, no account, nothing to set up
+# make demo    everything up and verified: by compose where an engine answers, else as processes (ARGS=--stay)
 # make test    everything: format, lint, types, import contracts, unit, property, scenario, integration
 # make install the virtual environment and the package, nothing started
 # make sdk     the virtual environment of Coinbase's SDK, a client in the tests; part of make test
@@ -24,10 +25,13 @@ SECONDS ?= 60
 KILLS ?= 500
 SEED ?= 1
 
-.PHONY: run test test-compiled chaos soup install sdk prometheus lint bench lock fmt docs clean
+.PHONY: run demo test test-compiled chaos soup install sdk prometheus lint bench lock fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
+
+demo: install
+	@deploy/demo.sh $(ARGS)
 
 install: $(STAMP)
 

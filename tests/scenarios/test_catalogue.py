@@ -34,6 +34,7 @@ TRADING: Final = (
     27,
 )
 FILTER: Final = ("F1", "F2", "F3", "F4", "F5", "P20", "A10", "C1", "C8")
+DEPLOYMENT: Final = ("W1", "W8", "C2", "C3", "C4", "C5", "C6", "C7")
 _NAMED: Final = re.compile(r"^Incidents? ((?:[A-Z]\d+(?:, )?)+)\.$", re.MULTILINE)
 
 
@@ -59,6 +60,10 @@ def test_every_incident_of_trading_has_its_scenario() -> None:
 
 def test_every_incident_of_the_filter_has_its_scenario() -> None:
     assert not set(FILTER) - set(named())
+
+
+def test_every_incident_of_deployment_has_its_scenario() -> None:
+    assert not set(DEPLOYMENT) - set(named())
 
 
 def test_every_scenario_names_its_incident() -> None:
