@@ -12,9 +12,13 @@ env_file=$here/.env
 say() { echo "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
 
+# Compose reads the file as a whole, so it wants an image even where none runs yet. A variable of this shell would
+# win over .env, so it is none of ours.
+unset QUIETMAKER_IMAGE
 compose() {
     # shellcheck disable=SC2086 # a command of two words
-    (cd "$here" && $compose_command --project-directory "$here" --file "$here/compose.yaml" "$@")
+    (cd "$here" && QUIETMAKER_IMAGE=${QUIETMAKER_IMAGE:-$(setting QUIETMAKER_IMAGE)} &&
+        QUIETMAKER_IMAGE=${QUIETMAKER_IMAGE:-none} && export QUIETMAKER_IMAGE && $compose_command --project-directory "$here" --file "$here/compose.yaml" "$@")
 }
 
 setting() { sed -n "s/^$1=//p" "$env_file" 2>/dev/null | tail -n 1; }
@@ -81,8 +85,10 @@ with_exchange() {
 start_and_verify() {
     image=$1
     set_setting QUIETMAKER_IMAGE "$image"
-    compose up --detach --wait --wait-timeout "${QUIETMAKER_WAIT:-120}" || return 1
-    verify_for "${QUIETMAKER_PATIENCE:-120}" "$(image_revision "$image")"
+    compose up --detach --wait --wait-timeout "${QUIETMAKER_WAIT:-120}" "$(bot "$(profile)")" || return 1
+    verify_for "${QUIETMAKER_PATIENCE:-120}" "$(image_revision "$image")" || return 1
+    # What watches is no reason to take back what trades.
+    compose up --detach --wait --wait-timeout "${QUIETMAKER_WAIT:-120}" || say "warning: not every service is healthy"
 }
 
 verify_for() {

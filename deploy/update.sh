@@ -51,7 +51,10 @@ if start_and_verify "$image"; then
 fi
 say "it does not verify; its last words:"
 compose logs --no-color --tail 20 "$bot" >&2 || true
-[ -n "$old" ] || fail "and nothing ran before that could be put back"
+if [ -z "$old" ]; then
+    compose stop "$bot" >&2
+    fail "and nothing ran before that could be put back; it is stopped"
+fi
 after=$(once "$image" db schema --json | sed -n 's/.*"books": "\([^"]*\)".*/\1/p')
 if [ "$after" != "$books" ] && ! once "$old" db schema > /dev/null; then
     compose stop "$bot" >&2

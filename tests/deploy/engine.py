@@ -52,7 +52,9 @@ class Engine:
         return 0
 
     def compose(self, words: list[str]) -> int:
-        """Do what compose would."""
+        """Do what compose would, which wants to know the image before anything else."""
+        if not os.environ.get("QUIETMAKER_IMAGE"):
+            return 1
         self.state["calls"].append(" ".join(word for word in words if not word.startswith("-")))
         if words[0] == "up":
             return self.up(words)
@@ -69,7 +71,7 @@ class Engine:
     def up(self, words: list[str]) -> int:
         if words[-1] == "postgres":
             return 0
-        name = self.setting("QUIETMAKER_IMAGE")
+        name = os.environ["QUIETMAKER_IMAGE"]
         self.state["running"] = name
         self.state["books"] = max(self.state["books"], self.image(name)["schema"])
         return 0
@@ -91,10 +93,6 @@ class Engine:
             expected = words[words.index("--expect") + 1]
             return 0 if found["verifies"] and found["revision"] == expected else 1
         return 0
-
-    def setting(self, name: str) -> str:
-        lines = Path(self.state["env"]).read_text().splitlines()
-        return next(line.partition("=")[2] for line in lines if line.startswith(name + "="))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from supervisors import build
 
 ROOT: Final = Path(__file__).parents[2]
 ENGINE: Final = ROOT / "tests" / "deploy" / "engine.py"
+START: Final = "up 120 bot"
 NAME: Final = "deploy@example.org"
 
 
@@ -91,7 +92,7 @@ def site(tmp_path: Path) -> Site:
 
 def stopped_nothing(site: Site) -> bool:
     """Return whether what runs was left alone."""
-    return not [each for each in site.read()["calls"] if each in {"up 120", "stop bot"}]
+    return not {START, "stop bot"} & set(site.read()["calls"])
 
 
 def test_a_commit_is_built_checked_started_and_verified_in_this_order(site: Site) -> None:
@@ -100,9 +101,16 @@ def test_a_commit_is_built_checked_started_and_verified_in_this_order(site: Site
     image = f"quietmaker:{site.git('rev-parse', 'HEAD')[:12]}"
     assert (site.setting(), site.read()["running"]) == (image, image)
     kept = [call.removeprefix("run bot ") for call in site.read()["calls"]]
-    order = ["config check", "up postgres", "db schema", "up 120"]
+    order = [
+        "config check",
+        "up postgres",
+        "db schema",
+        START,
+        "exec bot quietmaker health",
+        "up 120",
+    ]
     assert [call for call in kept if call in order] == order
-    assert kept[-1].startswith("exec bot quietmaker verify")
+    assert kept[-2].startswith("exec bot quietmaker verify")
 
 
 def test_an_image_is_of_the_commit_and_not_of_the_working_tree(site: Site) -> None:
@@ -121,7 +129,7 @@ def test_a_backup_is_taken_by_what_runs_before_it_is_stopped(site: Site) -> None
     assert site.update().returncode == 0
     calls = site.read()["calls"]
     backup = next(i for i, call in enumerate(calls) if "db backup" in call)
-    assert backup < calls.index("up 120")
+    assert backup < calls.index(START)
     log = (site.deploy / "releases" / "log").read_text().splitlines()
     assert [line.split("\t")[0] for line in log] == ["1", "2"]
     assert log[1].split("\t")[6].startswith("/var/lib/quietmaker/backup-")
@@ -159,6 +167,11 @@ def test_what_migrated_and_does_not_verify_is_stopped_and_the_way_back_is_named(
     assert remedy.startswith("--restore /var/lib/quietmaker/backup-")
     assert site.run("rollback.sh", *remedy.split()).returncode == 0
     assert (site.read()["running"], site.read()["books"]) == (before, 5)
+
+
+def test_what_does_not_verify_is_stopped_where_nothing_ran_before(site: Site) -> None:
+    done = site.update(verifies=False)
+    assert (done.returncode, site.read()["running"]) == (1, None)
 
 
 def test_a_rollback_puts_back_the_image_before_and_verifies_it(site: Site) -> None:
