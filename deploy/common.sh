@@ -59,6 +59,7 @@ refuse_other_folder() {
 # One at a time: a folder can be made only once.
 lock() {
     mkdir -p "$releases"
+    touch "$releases/log"
     mkdir "$releases/.lock" 2>/dev/null || fail "another update or rollback runs (else remove $releases/.lock)"
     trap 'rmdir "$releases/.lock"' EXIT
     trap 'exit 130' INT TERM
@@ -87,8 +88,9 @@ start_and_verify() {
     set_setting QUIETMAKER_IMAGE "$image"
     compose up --detach --wait --wait-timeout "${QUIETMAKER_WAIT:-120}" "$(bot "$(profile)")" || return 1
     verify_for "${QUIETMAKER_PATIENCE:-120}" "$(image_revision "$image")" || return 1
-    # What watches is no reason to take back what trades.
-    compose up --detach --wait --wait-timeout "${QUIETMAKER_WAIT:-120}" || say "warning: not every service is healthy"
+    # What watches is no reason to take back what trades, and starting it touches nothing that does.
+    compose up --detach --no-deps --wait --wait-timeout "${QUIETMAKER_WAIT:-120}" prometheus grafana ||
+        say "warning: not every service is healthy"
 }
 
 verify_for() {
@@ -102,7 +104,7 @@ verify_for() {
 
 # What is deployed: number, time, image, its id, commit, schema of the books before, backup taken before.
 record() {
-    number=$(($(wc -l < "$releases/log" 2>/dev/null || echo 0) + 1))
+    number=$(($(wc -l < "$releases/log") + 1))
     printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$number" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$@" >> "$releases/log"
     say "release $number: $1"
 }

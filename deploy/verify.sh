@@ -11,5 +11,5 @@ if [ ! -e "$here/.env" ]; then
 fi
 # shellcheck source=deploy/common.sh
 . "$here/common.sh"
-compose ps --all --format 'table {{.Service}}\t{{.State}}\t{{.Health}}'
+compose ps --all --format '{{.Service}}\t{{.State}}\t{{.Health}}'
 compose exec -T "$(bot "$(profile)")" quietmaker verify --expect "$(image_revision "$(setting QUIETMAKER_IMAGE)")" "$@"
