@@ -38,22 +38,34 @@ def helpers(path: Path) -> frozenset[Path]:
 
 
 @cache
+def together(path: Path) -> frozenset[Path]:
+    """Return a file and every helper that it uses, near or far."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting += helpers(one)
+    return frozenset(found)
+
+
 def reaches(path: Path) -> bool:
     """Return whether a file imports production code, by itself or through a helper of the tests."""
+    return any(imports_production(each) for each in together(path))
+
+
+def imports_production(path: Path) -> bool:
+    """Return whether a file imports production code, or runs the program in a process of its own."""
     if any(name.partition(".")[0] in PRODUCTION for name in imported(path)):
         return True
-    if '"supervisors.cli"' in path.read_text(encoding="utf-8"):
-        return True  # it runs the program in a process of its own
-    return any(reaches(each) for each in helpers(path) - {path})
+    return '"supervisors.cli"' in path.read_text(encoding="utf-8")
 
 
-@cache
 def asserts(path: Path) -> bool:
     """Return whether a file can fail by what it says, or by what a helper says for it."""
-    text = path.read_text(encoding="utf-8")
-    if "assert " in text or "pytest.raises" in text:
-        return True
-    return any(asserts(each) for each in helpers(path) - {path})
+    texts = (each.read_text(encoding="utf-8") for each in together(path))
+    return any("assert " in text or "pytest.raises" in text for text in texts)
 
 
 def modules() -> list[Path]:

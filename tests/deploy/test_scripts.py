@@ -101,13 +101,14 @@ def test_a_commit_is_built_checked_started_and_verified_in_this_order(site: Site
     image = f"quietmaker:{site.git('rev-parse', 'HEAD')[:12]}"
     assert (site.setting(), site.read()["running"]) == (image, image)
     kept = [call.removeprefix("run bot ") for call in site.read()["calls"]]
+    watching = "up 120 prometheus grafana"
     order = [
         "config check",
         "up postgres",
         "db schema",
         START,
         "exec bot quietmaker health",
-        "up 120",
+        watching,
     ]
     assert [call for call in kept if call in order] == order
     assert kept[-2].startswith("exec bot quietmaker verify")
@@ -128,6 +129,7 @@ def test_a_backup_is_taken_by_what_runs_before_it_is_stopped(site: Site) -> None
     site.commit("second")
     assert site.update().returncode == 0
     calls = site.read()["calls"]
+    assert "up postgres" not in calls  # it serves what trades
     backup = next(i for i, call in enumerate(calls) if "db backup" in call)
     assert backup < calls.index(START)
     log = (site.deploy / "releases" / "log").read_text().splitlines()
