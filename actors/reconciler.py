@@ -372,6 +372,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
                 reason=books.reason,
                 next_sequence=1,
                 newest=books.newest,
+                latest=books.latest,
             )
             life = work.symbols[symbol]
             for order in books.orders:

@@ -33,11 +33,13 @@ class Measuring:
         self._log = Log("risk_guard")
         self._results: RiskResults | None = None
         self._read_at = 0
+        self._began = Instant(0)
         self._stale_since: dict[str, Instant] = {}
         self._unrealized: dict[str, Decimal] = {}
 
     def read(self, desk: RiskDesk, now: Instant) -> None:
         """See the board; read the books when it is due, and value the account if both agree."""
+        self._began = self._began or now
         self._see(now)
         if now - self._read_at < READ_EVERY:
             return
@@ -71,7 +73,7 @@ class Measuring:
         return Measured(
             lost=self._lost(scope),
             losses=self._losses([scope], since),
-            inventory_age=_age(view, now) if view is not None and known else None,
+            inventory_age=self._age(view, now) if view is not None and known else None,
             data_age=(0 if stale is None else now - stale) if known else None,
         )
 
@@ -92,6 +94,14 @@ class Measuring:
                 )  # kept while the book is not to be trusted
         for gone in self._stale_since.keys() - views.keys():
             del self._stale_since[gone]
+
+    def _age(self, view: SymbolView, now: Instant) -> int:
+        """Return for how long the exit rules have had a position; dust has no exit to wait for."""
+        if view.opened_at is None or not view.held_lots:
+            return 0
+        if view.exit is None and not view.unprotected:
+            return 0
+        return now - max(view.opened_at, self._began)  # nobody could leave it while nothing ran
 
     # --- results --------------------------------------------------------------------------------
 
@@ -159,13 +169,6 @@ class Measuring:
 
 def _armed(desk: RiskDesk, scope: str | None) -> Instant:
     return desk.state(scope, Breaker.DAILY_LOSS).armed_at
-
-
-def _age(view: SymbolView, now: Instant) -> int:
-    """Return the age of a position that something has to be done about; dust has no exit to wait for."""
-    if view.opened_at is None or not view.held_lots or (view.exit is None and not view.unprotected):
-        return 0
-    return now - view.opened_at
 
 
 def _quote(symbol: str) -> str:

@@ -337,6 +337,7 @@ class SymbolBooks:
         round_trip: id of the open round trip, None when flat, or when what is held is dust.
         reason: the exit rule last decided on, for an open position.
         newest: time and trade id of the newest execution that is stored.
+        latest: the latest UTC day with closed round trips of ours, and their net; None before the first.
     """
 
     symbol: str
@@ -345,6 +346,7 @@ class SymbolBooks:
     round_trip: str | None
     reason: ExitReason | None
     newest: tuple[Instant, str] | None
+    latest: tuple[int, Decimal] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,6 +182,7 @@ class Recovered:
     Attributes:
         round_trip: the open one; None when flat, or when what is held is dust that an earlier one left.
         newest: time and trade id of the newest execution that the ledger holds, None before the first.
+        latest: the latest UTC day with closed round trips, and their net; None before the first.
     """
 
     now: Instant
@@ -190,6 +191,7 @@ class Recovered:
     round_trip: str | None
     reason: ExitReason | None
     newest: tuple[Instant, str] | None
+    latest: tuple[int, Decimal] | None
     next_sequence: int
 
 

@@ -236,6 +236,8 @@ class Trader:
                 self.entries.adopt(order)
         if event.newest is not None:
             self._trips.note(*event.newest)
+        if event.latest is not None and event.latest[0] == state.day:
+            state.lost_today = -event.latest[1]
         if event.lots and event.round_trip is not None:
             first = next(
                 (lot for lot in event.lots if lot.order == event.round_trip), event.lots[0]

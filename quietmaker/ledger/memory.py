@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final, TypeAlias
@@ -23,7 +23,8 @@ from quietmaker.core.orders import (
 from quietmaker.core.product import Product
 from quietmaker.core.risk_desk import BreakerMoved, EquitySeen
 from quietmaker.core.rounds import net_of
-from quietmaker.core.units import Instant, Lots, Nanos, Side
+from quietmaker.core.trips import DAY
+from quietmaker.core.units import Instant, Lots, Nanos, Side, add
 from quietmaker.errors import LedgerError, LedgerUnavailable, WrongLedgerMode
 from quietmaker.ledger.derivation.derive import (
     ADVERSE_HORIZON,
@@ -343,6 +344,7 @@ class MemoryLedger:
             round_trip=trip,
             reason=self._reason_of(trip) if trip is not None else None,
             newest=max(fills, default=None),
+            latest=_latest_day(derived.trips),
         )
 
     def _derive(self, product: Product) -> Deriver:
@@ -389,6 +391,13 @@ class MemoryLedger:
             if intent.passive_order_id == round_trip and intent.purpose is Purpose.EXIT
         ]
         return max(exits, key=lambda intent: intent.decided_at).exit_reason if exits else None
+
+
+def _latest_day(trips: Sequence[Trip]) -> tuple[int, Decimal] | None:
+    day = max((each.record.closed_at // DAY for each in trips), default=None)
+    if day is None:
+        return None
+    return day, add(*(each.record.net for each in trips if each.record.closed_at // DAY == day))
 
 
 def _settled(order: Working) -> bool:

@@ -252,6 +252,7 @@ def _read_books(cursor: Cursor, symbols: Mapping[str, Product]) -> dict[str, Sym
     for symbol, product in symbols.items():
         held = read_held(cursor, product)
         last = rows(cursor, _BOOKS["last_exit_reason"], id=held.trip) if held.trip else []
+        latest = rows(cursor, _BOOKS["latest_day"], symbol=symbol)
         books[symbol] = SymbolBooks(
             symbol=symbol,
             orders=tuple(orders[symbol]),
@@ -259,6 +260,7 @@ def _read_books(cursor: Cursor, symbols: Mapping[str, Product]) -> dict[str, Sym
             round_trip=held.trip,
             reason=exit_reason(last[0][0]) if last else None,
             newest=held.newest,
+            latest=(int(latest[0][0]), Decimal(latest[0][1])) if latest else None,
         )
     return books
 

@@ -278,6 +278,7 @@ class Engine:
                     reason=None,
                     next_sequence=1,
                     newest=None,
+                    latest=None,
                 ),
             ):
                 self._do(trader, trader.on(event), now)

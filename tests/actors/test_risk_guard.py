@@ -329,7 +329,10 @@ def test_an_old_position_trips_and_dust_does_not() -> None:
     held = {"held_lots": 10, "position": Decimal(1), "opened_at": rig.clock.now()}
     rig.board.show(view("A-USD", unprotected=True, **held))
     rig.board.show(view("B-USD", **held))
-    rig.look(61 * SECOND)
+    rig.look()
+    rig.look(59 * SECOND)  # nobody could leave it before there was a guard
+    assert rig.mode("A-USD")[0] is Mode.RUN
+    rig.look()
     assert rig.mode("A-USD")[0] is Mode.PAUSE
     assert rig.mode("B-USD")[0] is Mode.RUN
 

@@ -123,6 +123,7 @@ class Rig:
                     reason=None,
                     next_sequence=1,
                     newest=max(((lot.at, lot.trade_id) for lot in lots), default=None),
+                    latest=None,
                 ),
                 upto=upto,
                 setting=(

@@ -10,6 +10,7 @@ from quietmaker.core.commands import Gate
 from quietmaker.core.events import ExposureChanged
 from quietmaker.core.params import RiskParams
 from quietmaker.core.risk import OrderRate
+from quietmaker.core.trips import DAY
 from quietmaker.core.units import SECOND, Instant
 from tests.kit.desk import Desk
 from tests.kit.makers import START, make_gates, make_params, make_quote, make_risk
@@ -129,6 +130,19 @@ def test_a_days_loss_stops_entries_until_midnight_utc() -> None:
     desk.wait(86_400)
     desk.load_candles(9_800, 10_200)
     assert desk.gate() is None
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "net", "passes"), [(0, "-0.9", False), (0, "-0.89", True), (1, "-5", True)]
+)
+def test_a_restarted_trader_knows_what_the_day_has_lost_before(
+    days_ago: int, net: str, *, passes: bool
+) -> None:
+    desk = Desk(params=make_params(risk=make_risk(max_daily_loss="0.9")))
+    desk.recover(latest=(START // DAY - days_ago, Decimal(net)))
+    desk.touch(10_000, 10_100)
+    assert bool(desk.entries()) is passes
+    assert passes or refused_by(desk) == "max_daily_loss"
 
 
 def test_a_days_gains_lessen_its_loss() -> None:

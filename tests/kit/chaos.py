@@ -200,6 +200,7 @@ class Chaos:
                 reason=None,
                 next_sequence=1,
                 newest=None,
+                latest=None,
             ),
             FeesChanged(now=now, fees=self.fees),
             FundsChanged(now=now, quote=Decimal(funds), base=Lots(base)),

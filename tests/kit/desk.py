@@ -157,6 +157,7 @@ class Desk:
         round_trip: str | None = None,
         reason: ExitReason | None = None,
         next_sequence: int = 1,
+        latest: tuple[int, Decimal] | None = None,
     ) -> list[Command]:
         """Tell the state that the books and the exchange agreed on; the exchange knows the orders."""
         if lots:
@@ -173,6 +174,7 @@ class Desk:
                 reason=reason,
                 next_sequence=next_sequence,
                 newest=max(((lot.at, lot.trade_id) for lot in lots), default=None),
+                latest=latest,
             )
         )
 

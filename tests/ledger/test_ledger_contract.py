@@ -30,7 +30,7 @@ def books(ledger: Ledger) -> SymbolBooks:
 
 def test_a_new_ledger_knows_nothing_of_a_symbol(ledger: Ledger) -> None:
     expected = SymbolBooks(
-        symbol=SYMBOL, orders=(), lots=(), round_trip=None, reason=None, newest=None
+        symbol=SYMBOL, orders=(), lots=(), round_trip=None, reason=None, newest=None, latest=None
     )
     assert books(ledger) == expected
 

@@ -121,6 +121,16 @@ def test_breakers_and_equities_come_back_as_they_were_last_stored(books: Opened)
     assert memory.equities == {"USD": equity}
 
 
+def test_a_recovery_knows_the_latest_day_and_its_result(books: Opened) -> None:
+    ledger, _ = books
+    assert ledger.books(PRODUCTS).symbols[SYMBOL].latest is None
+    trip(ledger, "a", price=1000, when=-86_400)
+    trip(ledger, "b", price=1000, when=0)
+    trip(ledger, "c", price=980, when=100)
+    day = at(0) // (86_400 * 10**9)
+    assert ledger.books(PRODUCTS).symbols[SYMBOL].latest == (day, Decimal("-0.990"))
+
+
 def test_what_is_told_twice_is_stored_once(books: Opened) -> None:
     ledger, reads = books
     ledger.write([moved(1, Phase.TRIPPED)])

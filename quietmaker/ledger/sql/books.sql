@@ -15,6 +15,11 @@ SELECT client_id, trade_id, size FROM fills WHERE client_id = ANY(%(ids)s)
 SELECT exit_reason FROM order_intents
 WHERE passive_order_id = %(id)s AND purpose = 'exit' ORDER BY decided_ns DESC LIMIT 1
 
+-- name: latest_day
+-- Imported trades are not ours: their days have no split.
+SELECT day - date '1970-01-01', net::numeric FROM symbol_days
+WHERE symbol = %(symbol)s AND spread_captured IS NOT NULL ORDER BY day DESC LIMIT 1
+
 -- name: symbols_in_use
 SELECT symbol FROM holdings WHERE size <> 0
 UNION
