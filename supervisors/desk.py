@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Final
 
 from quietmaker.errors import LedgerError, LedgerTooNew, NotRunning, SafetyRefusal
-from quietmaker.ledger import migrate
+from quietmaker.ledger import schema
 from quietmaker.ledger.actions import connected
 from quietmaker.ledger.bring_up import bring_up
 from quietmaker.ledger.journal.waiting import waiting_records
@@ -78,7 +78,7 @@ def books_made(settings: Settings, home: Home) -> Iterator[str]:
             yield url
         return
     with database_open(settings, home) as url:
-        if not migrate.current(url):
+        if not schema.current(url):
             bring_up(url, tell=say)
         check_schema(url)
         yield url
@@ -133,7 +133,7 @@ def check_schema(url: str) -> None:
     Raises:
         LedgerTooNew, LedgerError: if they are not; name the remedy.
     """
-    found, known = migrate.current(url), migrate.known_revisions()
+    found, known = schema.current(url), schema.known()
     if found == known[-1]:
         return
     if not found:

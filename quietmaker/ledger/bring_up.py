@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from quietmaker.ledger import migrate
+from quietmaker.ledger import schema
 from quietmaker.ledger.database import Session
 from quietmaker.ledger.derivation.derived import derive_pending
 
@@ -21,7 +21,7 @@ def bring_up(url: str, *, tell: Callable[[str], None]) -> str:
         LedgerUnavailable: if it cannot be reached.
         LedgerError: if a migration fails; the database is as before.
     """
-    revision = migrate.upgrade(url)
+    revision = schema.ensure(url)
     session = Session(lambda: url)
     try:
         for failure in derive_pending(session):

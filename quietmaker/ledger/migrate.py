@@ -12,7 +12,6 @@ import psycopg2
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg2.extensions import connection as DriverConnection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from sqlalchemy import create_engine
@@ -21,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from quietmaker.errors import LedgerError, LedgerTooNew, LedgerUnavailable
+from quietmaker.ledger import schema
 
 _TABLE: Final = "schema_version"
 _LOCK: Final = 0x51_4D_4C  # "QML": one number for every program that migrates a ledger
@@ -45,19 +45,6 @@ def downgrade(url: str, *, revision: str) -> str:
         LedgerTooNew, LedgerUnavailable, LedgerError: as `upgrade` does.
     """
     return _migrate(url, revision, up=False)
-
-
-def current(url: str) -> str:
-    """Return the revision that a database is at, empty when it was never migrated.
-
-    Raises:
-        LedgerUnavailable: if the database cannot be reached.
-    """
-    try:
-        with _engine(url).connect() as connection:
-            return _revision(connection)
-    except DBAPIError as error:
-        raise LedgerUnavailable(f"the ledger's database cannot be reached: {error.orig}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +91,6 @@ def transaction(url: str) -> Iterator[Transaction]:
         raise LedgerError(f"it failed, the database is as before: {cause}") from error
 
 
-def known_revisions() -> tuple[str, ...]:
-    """Return the revisions of this program, oldest first."""
-    script = ScriptDirectory.from_config(_config())
-    return tuple(reversed([step.revision for step in script.walk_revisions()]))
-
-
 def _migrate(url: str, revision: str, *, up: bool) -> str:
     with transaction(url) as work:
         return work.upgrade(revision) if up else work.downgrade(revision)
@@ -124,9 +105,9 @@ def _run(connection: Connection, revision: str, *, up: bool) -> str:
 
 def _refuse_foreign(connection: Connection) -> None:
     found = _revision(connection)
-    if found and found not in known_revisions():
+    if found and found not in schema.known():
         raise LedgerTooNew(
-            f"the database is at schema {found} and this program knows up to {known_revisions()[-1]};"
+            f"the database is at schema {found} and this program knows up to {schema.known()[-1]};"
             f" run the version that migrated it, or restore a backup taken before"
         )
     server = connection.exec_driver_sql("SHOW server_version_num").scalar_one()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from quietmaker.ledger import migrate
+from quietmaker.ledger import schema as schemas
 from quietmaker.ledger.actions import Action, record
 from quietmaker.ledger.bring_up import bring_up
 from quietmaker.ledger.server.embedded import url_of
@@ -70,8 +70,8 @@ def schema(config_file: Path, overrides: tuple[str, ...], as_json: bool) -> int:
     """
     settings = load_settings(config_file, overrides)
     with database_open(settings, Home.from_env(os.environ)) as address:
-        found = migrate.current(address)
-    known = migrate.known_revisions()
+        found = schemas.current(address)
+    known = schemas.known()
     if not found:
         verdict = "empty"
     elif found == known[-1]:
@@ -96,7 +96,7 @@ def upgrade(config_file: Path, overrides: tuple[str, ...], as_json: bool) -> Non
     settings = load_settings(config_file, overrides)
     with stopped(settings, Home.from_env(os.environ), create=False) as address:
         refuse_connected(address)
-        before = migrate.current(address)
+        before = schemas.current(address)
         after = bring_up(address, tell=say)
         if before != after:
             arguments = {"from": before, "to": after}

@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from quietmaker.core.orders import ExitReason, Move
 from quietmaker.core.units import Liquidity
 from quietmaker.errors import LedgerError, LedgerTooNew, SafetyRefusal, WrongLedgerMode
-from quietmaker.ledger import migrate
+from quietmaker.ledger import migrate, schema
 from quietmaker.ledger.archives import archive, tables
 from quietmaker.ledger.archives.archive import Manifest
 from quietmaker.ledger.archives.backup import back_up
@@ -93,7 +93,7 @@ def test_a_backup_says_what_it_holds(traded_url: str, tmp_path: Path) -> None:
     manifest = backed_up(traded_url, tmp_path / "books.zip")
     ((ledger_id,),) = query(traded_url, "SELECT ledger_id::text FROM meta")
     assert (manifest.ledger_id, manifest.mode) == (ledger_id, "paper")
-    assert manifest.revision == migrate.known_revisions()[-1]
+    assert manifest.revision == schema.known()[-1]
     counts = {table.name: table.rows for table in manifest.tables}
     assert (counts["fills"], counts["order_intents"], counts["runs"]) == (3, 2, 1)
     with zipfile.ZipFile(tmp_path / "books.zip") as opened:
@@ -194,7 +194,7 @@ def test_a_newer_schema_is_refused(file: Path, empty_url: str) -> None:
     rewrite(file, lambda manifest: replace(manifest, revision="9999"))
     with pytest.raises(LedgerTooNew, match="9999"):
         restored(empty_url, file)
-    assert migrate.current(empty_url) == ""
+    assert schema.current(empty_url) == ""
 
 
 def rewrite(path: Path, change: Callable[[Manifest], Manifest]) -> None:
@@ -222,7 +222,7 @@ def test_a_damaged_byte_anywhere_is_found_and_nothing_changed(
     file.write_bytes(data)
     with pytest.raises(LedgerError, match=r"damaged|no backup"):
         restored(empty_url, file)
-    assert migrate.current(empty_url) == ""
+    assert schema.current(empty_url) == ""
 
 
 def test_a_backup_that_does_not_read_back_as_its_manifest_says_gets_no_name(file: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_cut_file_is_refused(part: float, file: Path, empty_url: str) -> None:
     file.write_bytes(data[: int(part * len(data))])
     with pytest.raises(LedgerError, match=r"no backup|damaged"):
         restored(empty_url, file)
-    assert migrate.current(empty_url) == ""
+    assert schema.current(empty_url) == ""
 
 
 def test_rows_that_the_constraints_refuse_leave_the_database_as_it_was(
@@ -274,7 +274,7 @@ def test_what_comes_out_otherwise_than_it_went_in_is_undone(
     monkeypatch.setattr(tables, "copy_in", losing_a_cent)
     with pytest.raises(LedgerError, match="fills did not come out of the database as it went in"):
         restored(empty_url, file)
-    assert migrate.current(empty_url) == ""
+    assert schema.current(empty_url) == ""
 
 
 def test_a_backup_does_not_overwrite_a_file(file: Path, traded_url: str) -> None:
@@ -319,9 +319,9 @@ def test_a_backup_of_an_older_schema_is_restored_and_migrated(
     name = "older_schema"
     run_sql(server_url, f"CREATE DATABASE {name}")
     older = server_url.replace("/quietmaker?", f"/{name}?")
-    first = migrate.known_revisions()[0]
+    first = schema.known()[0]
     migrate.upgrade(older, revision=first)
     run_sql(older, "INSERT INTO meta (mode) VALUES ('paper')")
     assert backed_up(older, tmp_path / "books.zip").revision == first
-    assert restored(empty_url, tmp_path / "books.zip").revision == migrate.known_revisions()[-1]
+    assert restored(empty_url, tmp_path / "books.zip").revision == schema.known()[-1]
     assert query(empty_url, "SELECT mode FROM meta") == query(older, "SELECT mode FROM meta")

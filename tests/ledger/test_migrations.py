@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg2
 import pytest
+from alembic.script import ScriptDirectory
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.errors import LedgerError, LedgerTooNew, LedgerUnavailable
@@ -54,26 +56,31 @@ def _trade(url: str) -> None:
 
 
 def test_an_empty_database_has_no_revision(empty_url: str) -> None:
-    assert migrate.current(empty_url) == ""
+    assert schema.current(empty_url) == ""
+
+
+def test_the_revisions_are_those_that_alembic_walks() -> None:
+    place = Path(schema.__file__).parent / "migrations"
+    walked = ScriptDirectory(str(place)).walk_revisions()
+    assert schema.known() == tuple(step.revision for step in walked)[::-1]
 
 
 def test_a_database_that_is_up_to_date_is_opened_without_alembic(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert schema.newest() == migrate.known_revisions()[-1]
     schema.ensure(empty_url)
-    assert migrate.current(empty_url) == schema.newest()
+    assert schema.current(empty_url) == schema.known()[-1]
     with monkeypatch.context() as patch:
         patch.setattr(migrate, "upgrade", lambda url: pytest.fail("nothing is to be migrated"))
         schema.ensure(empty_url)
     migrate.downgrade(empty_url, revision="-1")
     schema.ensure(empty_url)
-    assert migrate.current(empty_url) == schema.newest()
+    assert schema.current(empty_url) == schema.known()[-1]
 
 
 def test_up_down_up_leaves_nothing_behind_and_works_again(empty_url: str) -> None:
     for _ in range(2):
-        assert migrate.upgrade(empty_url) == migrate.known_revisions()[-1]
+        assert migrate.upgrade(empty_url) == schema.known()[-1]
         _trade(empty_url)
         assert _query(empty_url, "SELECT count(*) FROM trade_records") == [(1,)]
         assert migrate.downgrade(empty_url, revision="base") == ""
@@ -83,12 +90,12 @@ def test_up_down_up_leaves_nothing_behind_and_works_again(empty_url: str) -> Non
 def test_each_revision_alone_goes_up_down_and_up_on_data(empty_url: str) -> None:
     _trade(empty_url)
     _run(empty_url, fill_books)
-    for revision in reversed(migrate.known_revisions()[1:]):
+    for revision in reversed(schema.known()[1:]):
         migrate.downgrade(empty_url, revision="-1")
         assert migrate.upgrade(empty_url, revision=revision) == revision
         migrate.downgrade(empty_url, revision="-1")
         assert _query(empty_url, OURS) == [(1,)]
-    for revision in migrate.known_revisions()[1:]:
+    for revision in schema.known()[1:]:
         assert migrate.upgrade(empty_url, revision=revision) == revision
         assert _query(empty_url, OURS) == [(1,)]
     _run(empty_url, fill_books)
@@ -117,14 +124,14 @@ def test_programs_that_start_together_migrate_once(empty_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert results == [migrate.known_revisions()[-1]] * 4
+    assert results == [schema.known()[-1]] * 4
 
 
 def test_a_failed_migration_leaves_the_database_as_it_was(empty_url: str) -> None:
     run_sql(empty_url, "CREATE TABLE fills (mine integer)")
     with pytest.raises(LedgerError, match="as before"):
         migrate.upgrade(empty_url)
-    assert migrate.current(empty_url) == ""
+    assert schema.current(empty_url) == ""
     assert _query(empty_url, "SELECT relname FROM pg_class WHERE relname IN ('fills', 'meta')") == [
         ("fills",)
     ]
@@ -135,4 +142,4 @@ def test_a_database_that_is_away_is_unavailable() -> None:
     with pytest.raises(LedgerUnavailable):
         migrate.upgrade(nowhere)
     with pytest.raises(LedgerUnavailable):
-        migrate.current(nowhere)
+        schema.current(nowhere)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from quietmaker.ledger import migrate
+from quietmaker.ledger import migrate, schema
 from tests.ledger.conftest import run_sql
 from tests.ledger.derivations import begin, derived, query
 from tests.ledger.makers import PRODUCTS, entry, exit_of, fill_of
@@ -29,7 +29,7 @@ def test_data_of_before_a_migration_is_derived_after_it(empty_url: str) -> None:
     migrate.downgrade(empty_url, revision="0004")
     assert query(empty_url, "SELECT count(*) FROM fills") == [(2,)]
     PromptLedger(lambda: empty_url, products=PRODUCTS).close()
-    assert migrate.current(empty_url) == migrate.known_revisions()[-1]
+    assert schema.current(empty_url) == schema.known()[-1]
     assert derived(empty_url) == expected
     assert query(empty_url, "SELECT net FROM round_trips") == [(Decimal("-0.01"),)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from quietmaker.ledger import migrate
+from quietmaker.ledger import migrate, schema
 from quietmaker.ledger.server.embedded import EmbeddedPostgres
 from supervisors.cli import main
 from supervisors.home import Home
@@ -111,7 +111,7 @@ def test_a_given_database_is_backed_up_and_restored_over_its_url(
 def test_an_upgrade_says_from_where_to_where_and_a_second_one_changes_nothing(
     empty_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, *_, last = migrate.known_revisions()
+    first, *_, last = schema.known()
     migrate.upgrade(empty_url, revision=first)
     run = command_on(empty_url, monkeypatch, capsys)
     code, _, err = run("trades", "list")

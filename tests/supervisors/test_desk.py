@@ -15,7 +15,7 @@ import psycopg2
 import pytest
 
 from quietmaker.errors import LedgerError, LedgerTooNew, NotRunning, SafetyRefusal
-from quietmaker.ledger import migrate
+from quietmaker.ledger import migrate, schema
 from quietmaker.ledger.server.embedded import EmbeddedPostgres, url_of
 from quietmaker.settings import Settings, load
 from supervisors.cli import main
@@ -175,7 +175,7 @@ def test_where_no_books_are_none_are_made(
 def test_books_of_another_schema_name_the_remedy(empty_url: str) -> None:
     with pytest.raises(NotRunning, match="holds no books yet"):
         check_schema(empty_url)
-    migrate.upgrade(empty_url, revision=migrate.known_revisions()[0])
+    migrate.upgrade(empty_url, revision=schema.known()[0])
     with pytest.raises(LedgerError, match="run `quietmaker db upgrade`"):
         check_schema(empty_url)
     migrate.upgrade(empty_url)

@@ -16,7 +16,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.errors import LedgerError, LedgerUnavailable
-from quietmaker.ledger import migrate
+from quietmaker.ledger import schema
 from quietmaker.ledger.archives import archive, tables
 from quietmaker.ledger.archives.archive import Manifest, Sink, TableCopy
 from quietmaker.ledger.archives.tables import StoredTable
@@ -55,7 +55,7 @@ def back_up(url: str, path: Path, *, made_at: str, program: str, tell: Tell) -> 
             program=program,
             ledger_id=ledger_id,
             mode=mode,
-            revision=migrate.current(url),
+            revision=schema.current(url),
             server=_one(cursor, "SHOW server_version"),
             tables=tuple(copies),
             sequences=tables.sequences(cursor),

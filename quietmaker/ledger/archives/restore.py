@@ -15,7 +15,7 @@ from psycopg2 import sql as build
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from quietmaker.errors import LedgerError, LedgerTooNew, SafetyRefusal, WrongLedgerMode
-from quietmaker.ledger import migrate
+from quietmaker.ledger import migrate, schema
 from quietmaker.ledger.archives import archive, tables
 from quietmaker.ledger.archives.archive import ArchiveReader, Digest, Manifest
 from quietmaker.ledger.archives.backup import Tell, prepare
@@ -79,7 +79,7 @@ def _check(manifest: Manifest, path: Path, mode: str) -> None:
             f"{path} holds a {manifest.mode} ledger and the configuration is {mode}; name the {manifest.mode}"
             f" configuration with --config"
         )
-    if manifest.revision not in (known := migrate.known_revisions()):
+    if manifest.revision not in (known := schema.known()):
         raise LedgerTooNew(
             f"{path} is at schema {manifest.revision} and this program knows up to {known[-1]}; restore it"
             f" with the version that made it ({manifest.program})"
@@ -115,12 +115,12 @@ def _clear(
         )
     run = tables.sequences(cursor).get("runs", 0)
     cursor.execute("SELECT current_schema()")
-    ((schema,),) = cursor.fetchall()
+    ((place,),) = cursor.fetchall()
     aside = f"before_{stamp}"
-    names = {"schema": build.Identifier(schema), "aside": build.Identifier(aside)}
-    cursor.execute(build.SQL("ALTER SCHEMA {schema} RENAME TO {aside}").format(**names))
-    cursor.execute(build.SQL("CREATE SCHEMA {schema}").format(**names))
-    cursor.execute(build.SQL("GRANT USAGE ON SCHEMA {schema} TO PUBLIC").format(**names))
+    names = {"place": build.Identifier(place), "aside": build.Identifier(aside)}
+    cursor.execute(build.SQL("ALTER SCHEMA {place} RENAME TO {aside}").format(**names))
+    cursor.execute(build.SQL("CREATE SCHEMA {place}").format(**names))
+    cursor.execute(build.SQL("GRANT USAGE ON SCHEMA {place} TO PUBLIC").format(**names))
     return aside, run
 
 
