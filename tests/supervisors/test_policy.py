@@ -46,6 +46,7 @@ def test_the_tree_starts_in_the_order_in_which_one_rests_on_another() -> None:
         "gateway",
         "user_feed",
         "reconciler",
+        "risk_guard",
         "trader:A-USD",
         "trader:B-USD",
         "feed",
@@ -67,8 +68,19 @@ def test_a_failed_trader_is_restarted_alone() -> None:
         ("feed", ("feed",)),
         ("ledger", ("ledger",)),
         ("status", ("status",)),
-        ("gateway", ("gateway", "user_feed", "reconciler", "trader:A-USD", "trader:B-USD", "feed")),
-        ("reconciler", ("reconciler", "trader:A-USD", "trader:B-USD", "feed")),
+        (
+            "gateway",
+            (
+                "gateway",
+                "user_feed",
+                "reconciler",
+                "risk_guard",
+                "trader:A-USD",
+                "trader:B-USD",
+                "feed",
+            ),
+        ),
+        ("reconciler", ("reconciler", "risk_guard", "trader:A-USD", "trader:B-USD", "feed")),
     ],
 )
 def test_what_was_built_on_a_failed_actor_is_restarted_with_it(
