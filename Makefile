@@ -6,7 +6,8 @@
 # make prometheus  prometheus and promtool, from Debian's package, not installed; part of make test
 # make bench   benchmarks, one JSON line each
 # make test-compiled   the tests of the core and the matching core, on the compiled core that a wheel holds
-# make chaos   the bot killed some hundred times, its books proved each time: KILLS=500 SEED=1
+# make chaos   the bot killed some hundred times, its books proved each time: KILLS=500 SEED=1;
+#              then its actors, at random, for MINUTES=10 of trading, and each one hung
 # make soup    minutes of all faults at once, from several seeds: SEEDS=1,2,3 SECONDS=60
 # make lock    pin what the container image is built with to what is installed here
 # make fmt     format the code
@@ -23,6 +24,7 @@ ARGS ?=
 SEEDS ?= 1,2,3,4,5,6
 SECONDS ?= 60
 KILLS ?= 500
+MINUTES ?= 10
 SEED ?= 1
 
 .PHONY: run demo test test-compiled chaos soup install sdk prometheus lint bench lock fmt docs clean
@@ -74,6 +76,7 @@ test-compiled: install
 
 chaos: install
 	@$(BIN)/python -m tests.chaos.kill --kills $(KILLS) --seed $(SEED)
+	@$(BIN)/python -m tests.chaos.actors --minutes $(MINUTES) --seed $(SEED)
 
 soup: install
 	QUIETMAKER_CHAOS_SEEDS=$(SEEDS) QUIETMAKER_CHAOS_SECONDS=$(SECONDS) \

@@ -112,7 +112,8 @@ class OrderGateway(BaseActor[GatewayMessage]):
             news=links.news,
             monotonic=around.monotonic,
             wanted=lambda intent: (
-                intent.purpose is Purpose.EXIT or not links.kill.stops(intent.symbol)
+                not links.kill.is_shut
+                and (intent.purpose is Purpose.EXIT or not links.kill.stops(intent.symbol))
             ),
             owing=partial(links.reconciler.tell, StreamsStarted()),
             log=self._log,
@@ -212,9 +213,10 @@ class OrderGateway(BaseActor[GatewayMessage]):
         )
 
     def _stopped_by_switch(self, intent: Intent, *, stored: bool) -> bool:
-        if intent.purpose is Purpose.EXIT:
+        kill = self._links.kill
+        if intent.purpose is Purpose.EXIT and not kill.is_shut:
             return False
-        reason = self._links.kill.stops(intent.symbol)
+        reason = kill.stops(intent.symbol)
         if not reason:
             return False
         self._refuse(intent, f"{KILL_SWITCH}: {reason}", stored=stored)

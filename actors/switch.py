@@ -9,9 +9,11 @@ from collections.abc import Mapping
 class KillSwitch:
     """What stops entries at the gateway; exits and cancellations go on. Thread-safe.
 
-    `set` is for good: the process ends. What is held can be let go again.
+    `set` is for good: the process ends. What is held can be let go again. `shut` stops exits as well: it is
+    for a process that ends with traders which nobody can tell, and that would replace a cancelled exit.
 
     Attributes:
+        is_shut: whether no order at all is sent any more.
         halted: why the account is halted, empty while it is not.
     """
 
@@ -20,6 +22,7 @@ class KillSwitch:
         self._set = threading.Event()
         self._reason = ""
         self._held: Mapping[str | None, str] = {}
+        self.is_shut = False
         self.halted = ""
 
     def set(self, reason: str) -> None:
@@ -27,6 +30,11 @@ class KillSwitch:
         if not self._set.is_set():
             self._reason = reason
             self._set.set()
+
+    def shut(self, reason: str) -> None:
+        """Stop every order for good, exits too; cancellations go on."""
+        self.set(reason)
+        self.is_shut = True
 
     def hold(self, stops: Mapping[str | None, str], *, halted: str) -> None:
         """Hold the entries of these scopes, and of no others: a symbol, or None for the account.

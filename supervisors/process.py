@@ -3,7 +3,7 @@
 Closing, in this order: entries stop (the kill switch), every trader cancels, the cancellations are
 confirmed, what is still open is cancelled directly, the actors stop in reverse, the last facts are
 stored, the books are compared with the exchange once more, and only then does the ledger close. A
-process that gives up skips the traders and cancels directly.
+process that gives up skips the traders and cancels directly (`ending`).
 """
 
 from __future__ import annotations
@@ -12,14 +12,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Final
 
-from actors.protocol import StopTrading
 from actors.view import snapshots
-from quietmaker.core.orders import Fill
 from quietmaker.core.units import SECOND, Nanos
-from quietmaker.errors import LedgerError
 from quietmaker.ledger import modes
 from quietmaker.settings import Settings
 from quietmaker.telemetry.events import Event
@@ -28,9 +24,9 @@ from quietmaker.telemetry.management import Check, ManagementServer
 from quietmaker.telemetry.metrics import Metrics, ProcessState
 from supervisors import build
 from supervisors.clock import SystemClock
-from supervisors.closing import cancel_all, done_within, settle, store
 from supervisors.composition import Outside, Trading, compose, spare_what_stands
 from supervisors.control import Control, standing, state_of
+from supervisors.ending import Ending
 from supervisors.firsts import note_firsts
 from supervisors.home import Instance
 from supervisors.opening import Chosen, Opened, open_run
@@ -44,10 +40,6 @@ from supervisors.stopping import Stop
 from supervisors.unsafe import unsafe
 
 STEP: Final = 0.1
-CONFIRM_WITHIN: Final = Nanos(4 * SECOND)
-"""How long cancellations may take to be confirmed at a stop."""
-DIRECT_WITHIN: Final = 2.0
-TIE_OUT_WITHIN: Final = 5.0
 ALIVE_WITHIN: Final = Nanos(20 * SECOND)
 """The driving thread comes by far more often; beyond this the process is not healthy."""
 
@@ -241,68 +233,28 @@ class Process:
     # --- closing --------------------------------------------------------------------------------
 
     def _close(self, reason: str, *, orderly: bool) -> None:
-        self.trading.kill.set(reason)
         self._log.info(Event.PROCESS_STOPPING, reason)
         self._become(ProcessState.DRAINING)
-        if orderly:
-            self._let_traders_cancel()
-        self.cancel_directly(DIRECT_WITHIN)
-        stuck = self.trading.supervisor.stop()
-        if stuck:
-            self._log.error(Event.ACTOR_FAILED, f"did not stop in time: {', '.join(stuck)}")
-        self._store_the_rest(reason, tie_out=not stuck)
+        ending = self._ending()
+        stuck = ending.cancel_everything(reason, orderly=orderly)
+        ending.store_the_rest(reason, tie_out=not stuck)
         self._become(ProcessState.STOPPED)
         self._log.info(Event.PROCESS_STOPPED, "everything is cancelled and stored")
         self.management.stop()
 
-    def _let_traders_cancel(self) -> None:
-        trading, deadline = self.trading, self.clock.monotonic() + CONFIRM_WITHIN
-        for trader in trading.traders.values():
-            trader.tell(StopTrading())
-        while self.clock.monotonic() < deadline:
-            trading.supervisor.step(STEP / 2)
-            self._beat = self.clock.monotonic()
-            if not any(view.working for view in trading.board.views().values()):
-                return
-
-    def cancel_directly(self, within: float) -> None:
-        """Cancel what is open without any actor, in a thread that cannot hold up the exit."""
-        if not done_within(within, "cancel-all", partial(cancel_all, self.opened.link.exchange)):
-            self._log.error(Event.ALERT, f"orders may still be open: no answer within {within:g} s")
-
     def abort(self, within: float) -> None:
         """End at once: cancel what can be cancelled in time, and stop a database that is ours."""
         if hasattr(self, "trading"):
-            self.trading.kill.set("second signal")
-            self.cancel_directly(within)
+            self.trading.kill.shut("second signal")
+            self._ending().cancel_directly(within)
         if hasattr(self, "opened") and self.opened.books.server is not None:
             self.opened.books.server.stop(timeout=within)
 
-    def _store_the_rest(self, reason: str, *, tie_out: bool) -> None:
-        """Store what the writer left, settle the orders with the exchange, tie out, end the run."""
-        opened = self.opened
-        ledger = opened.books.ledger
-        try:
-            ledger.write(settle(opened.link.exchange, ledger, self.trading.known))
-            if tie_out:
-                store(ledger)
-                self._tie_out(TIE_OUT_WITHIN)
-            store(ledger)
-            ledger.end_run(opened.run, at=self.clock.now(), reason=reason)
-        except LedgerError as error:
-            self._log.error(
-                Event.LEDGER_UNAVAILABLE,
-                f"the books are not up to date; the next start brings in what the journal keeps: {error}",
-            )
+    def _ending(self) -> Ending:
+        return Ending(self.trading, self.opened, clock=self.clock, beat=self._alive)
 
-    def _tie_out(self, within: float) -> None:
-        """Compare books and account once more, in a thread that cannot hold up the exit."""
-
-        def missed(fill: Fill) -> bool:
-            return self.trading.news.store(fill) is not None
-
-        if not done_within(within, "tie-out", partial(self.trading.tie_out.run, missed)):
-            self._log.error(Event.ALERT, f"no last tie-out: no answer within {within:g} s")
+    def _alive(self) -> None:
+        self._beat = self.clock.monotonic()
 
     # --- what the world sees --------------------------------------------------------------------
 

@@ -203,6 +203,20 @@ def test_the_kill_switch_refuses_entries_and_lets_exits_and_cancellations_pass()
     assert rig.exchange.asked("cancel") == [("entry",)]
 
 
+@pytest.mark.parametrize("leaving", [False, True])
+def test_a_shut_gateway_sends_no_order_at_all_and_goes_on_cancelling(leaving: bool) -> None:
+    rig = Rig()
+    rig.exchange.submits = [Unknown(detail="read time-out")]
+    rig.send("c1", leaving=True)
+    rig.kill.shut("gateway hangs")
+    rig.send("c2", leaving=leaving)
+    rig.later(0.3)
+    assert len(rig.exchange.sent) == 1  # and what is unknown is only asked for
+    assert rig.moves()[1:2] == [(Move.REJECTED, "kill_switch: gateway hangs")]
+    rig.cancel("c1")
+    assert rig.exchange.asked("cancel") == [("c1",)]
+
+
 def test_the_kill_switch_is_looked_at_again_after_the_ledger_took_its_time() -> None:
     rig = Rig()
     write = rig.ledger.write_intent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -16,6 +16,7 @@ from quietmaker.ports import SourceInfo
 from tests.exchange.server.serving import World
 
 SYMBOLS: Final = ("ALPHA-USD", "BETA-USD")
+MANY: Final = (*SYMBOLS, "GAMMA-USD", "DELTA-USD", "EPSILON-USD", "ZETA-USD")
 FEES: Final = FeeRates(maker=rate("0.0005"), taker=rate("0.001"))
 CASH: Final = Decimal(100_000)
 HISTORY: Final = Nanos(1_800 * SECOND)
@@ -31,7 +32,7 @@ PRODUCTS: Final[Mapping[str, Product]] = {
         min_notional=Decimal(1),
         untradable="",
     )
-    for symbol in SYMBOLS
+    for symbol in MANY
 }
 MIDDLE: Final = 10_000
 """Ticks: 100.00."""
@@ -44,16 +45,20 @@ _DEPTH: Final = 5
 class Course:
     """A source that is all history: trades that span the spread, enough for five candles."""
 
+    def __init__(self, symbols: Sequence[str]) -> None:
+        """Be the market of these."""
+        self._products = {symbol: PRODUCTS[symbol] for symbol in symbols}
+
     def info(self) -> SourceInfo:
         """Describe the source."""
-        return SourceInfo(name="course", kind="synthetic", products=PRODUCTS, inferred={})
+        return SourceInfo(name="course", kind="synthetic", products=self._products, inferred={})
 
     def events(self) -> Iterator[MarketEvent]:
         """Yield a trade of each symbol every ten seconds, and one long after everything."""
         for second in range(0, HISTORY // SECOND, 10):
-            for symbol in SYMBOLS:
+            for symbol in self._products:
                 yield _trade(symbol, second, MIDDLE + (50 if second % 20 else -50))
-        yield _trade(SYMBOLS[0], 10 * 86_400, MIDDLE)
+        yield _trade(next(iter(self._products)), 10 * 86_400, MIDDLE)
 
 
 def _trade(symbol: str, second: int, price: int) -> TradePrint:
@@ -125,9 +130,9 @@ class Book:
 class Waves:
     """A seeded market that keeps a market maker busy: fills in parts, moves, and exits that are met."""
 
-    def __init__(self, seed: int, tell: Callable[..., None]) -> None:
+    def __init__(self, seed: int, tell: Callable[..., None], symbols: Sequence[str]) -> None:
         """Tell the exchange what happens."""
-        self.books = {symbol: Book(symbol) for symbol in SYMBOLS}
+        self.books = {symbol: Book(symbol) for symbol in symbols}
         self._random = Random(seed)
         self._tell = tell
 
@@ -161,14 +166,14 @@ def text(ticks: int) -> str:
     return f"{Decimal(ticks) / 100:f}"
 
 
-def world(seed: int = 1) -> World:
+def world(seed: int, symbols: Sequence[str]) -> World:
     """Return an exchange with this market."""
     return World(
-        source=Course(),
+        source=Course(symbols),
         recorded=Recorded(rows={}, products={}, aliases={}),
         balances={"USD": CASH},
         fees=FEES,
         warmup=HISTORY,
         seed=seed,
-        opening=tuple(Book(symbol).whole() for symbol in SYMBOLS),
+        opening=tuple(Book(symbol).whole() for symbol in symbols),
     )

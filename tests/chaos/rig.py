@@ -196,6 +196,7 @@ class Rig:
     served: Served
     seed: int
     overrides: Sequence[str] = ()
+    symbols: Sequence[str] = SYMBOLS
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     stopped: bool = False
     last_cores: dict[str, Any] = field(default_factory=dict)
@@ -204,7 +205,7 @@ class Rig:
         """Put the bot together; nothing trades yet."""
         self.clock = self.served.clock
         self.journal = Journal(self.served)
-        self.waves = Waves(self.seed, self.served.market)
+        self.waves = Waves(self.seed, self.served.market, self.symbols)
         settings = load(None, env={}, overrides=[*OVERRIDES, *self.overrides])
         self.metrics = Metrics(version="t", revision="t", mode="paper", now=self.clock.now)
         self.products: Live[Product] = Live({})
@@ -248,7 +249,7 @@ class Rig:
         connection = Connection(
             settings, endpoints, self.served.key, clock=self.clock, metrics=self.metrics
         )
-        for symbol in SYMBOLS:
+        for symbol in self.symbols:
             self.products.put(symbol, connection.offered[symbol])
         return connection.serve(self.products)
 
@@ -322,11 +323,11 @@ class Rig:
 
     def stale(self) -> list[str]:
         """Return the symbols whose data cannot be trusted now."""
-        return [s for s in SYMBOLS if (core := self.core(s)) is None or core.state.stale]
+        return [s for s in self.symbols if (core := self.core(s)) is None or core.state.stale]
 
     def quoting(self) -> bool:
         """Return whether every symbol has an entry or an exit at the exchange."""
-        return {record.symbol for record in self.live} == set(SYMBOLS)
+        return {record.symbol for record in self.live} == set(self.symbols)
 
     def stop(self) -> None:
         """End as a run ends: cancel everything, wait for the confirmations, stop the actors."""
@@ -341,10 +342,10 @@ class Rig:
         cancel_all(self.exchange)
         self.until(lambda: not self.live, "every order has ended")
         self.until(
-            lambda: all(not self.core(s).state.orders for s in SYMBOLS), "every trader knows"
+            lambda: all(not self.core(s).state.orders for s in self.symbols), "every trader knows"
         )
         self.until(lambda: not self.trading.ledger.standing().backlog, "every fact is stored")
-        self.last_cores = {symbol: self.core(symbol) for symbol in SYMBOLS}
+        self.last_cores = {symbol: self.core(symbol) for symbol in self.symbols}
         self.close()
 
     def close(self) -> None:
@@ -371,7 +372,7 @@ class Rig:
         parts += [f"refused: {self.ledger.refused}", f"alerts: {self.ledger.alerts}"]
         for record in self.live:
             parts.append(f"live: {record.client_id} {record.status} {record.filled}/{record.size}")
-        for symbol in SYMBOLS:
+        for symbol in self.symbols:
             core = self.core(symbol)
             if core is not None:
                 state = core.state
@@ -387,6 +388,7 @@ class Rig:
 def running(
     *overrides: str,
     seed: int = 1,
+    symbols: Sequence[str] = SYMBOLS,
     before: Sequence[dict[str, Any]] = (),
     quoting: bool = True,
 ) -> Iterator[Rig]:
@@ -394,8 +396,8 @@ def running(
     lines = Lines()
     logging.getLogger().addHandler(lines)
     try:
-        with serve(world=world(seed)) as served:
-            rig = Rig(served, seed, overrides)
+        with serve(world=world(seed, symbols)) as served:
+            rig = Rig(served, seed, overrides, symbols)
             rig.install(*before)
             rig.trading.supervisor.start()
             try:
