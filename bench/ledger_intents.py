@@ -163,4 +163,5 @@ def _intent(client_id: str) -> Intent:
         bid=Ticks(9_512_300),
         ask=Ticks(9_512_400),
         inputs=(("required_spread", "0.0052"), ("volatility", "0.0131"), ("mid", "95123.50")),
+        config_sha="c0ffee",
     )

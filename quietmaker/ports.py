@@ -26,6 +26,7 @@ from quietmaker.core.modes import ModeNoted, OperatorActed
 from quietmaker.core.orders import ExitReason, Fill, Intent, Move, OrderState, Working
 from quietmaker.core.positions import Lot
 from quietmaker.core.product import Product
+from quietmaker.core.reloads import ConfigReloaded
 from quietmaker.core.risk_desk import BreakerMoved, EquitySeen
 from quietmaker.core.units import Instant, Lots, Nanos
 
@@ -321,6 +322,7 @@ LedgerFact: TypeAlias = (
     | TieOutDone
     | ModeNoted
     | OperatorActed
+    | ConfigReloaded
     | BreakerMoved
     | EquitySeen
 )

@@ -192,6 +192,7 @@ class EntryDesk:
             bid=Ticks(state.bid),
             ask=Ticks(state.ask),
             inputs=self._inputs(level),
+            config_sha=state.params.config_sha,
         )
         order = Working(intent=intent, state=_PENDING, sent_at=state.now, decision=state.decisions)
         state.orders[client_id] = order

@@ -344,6 +344,7 @@ class ExitDesk:
                 ("stop", str(priced(levels.stop)) if levels else ""),
                 ("tries", str(self.tries)),
             ),
+            config_sha=state.params.config_sha,
         )
 
     # --- what an observer may ask ---------------------------------------------------------------

@@ -168,6 +168,7 @@ class Intent:
         decided_at: the time of the event that it was decided on.
         bid, ask: the touch it was decided on.
         inputs: further decision inputs, name and value, for the operator's "why".
+        config_sha: of the configuration that it was decided by.
     """
 
     client_id: str
@@ -186,6 +187,7 @@ class Intent:
     bid: Ticks
     ask: Ticks
     inputs: tuple[tuple[str, str], ...]
+    config_sha: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,12 @@ from quietmaker.core.findings import BalanceSeen, CashMoved, DifferenceNoted, Ti
 from quietmaker.core.modes import ModeNoted, OperatorActed
 from quietmaker.core.orders import Fill, Intent, OrderState
 from quietmaker.core.product import Product
+from quietmaker.core.reloads import ConfigReloaded
 from quietmaker.core.risk_desk import BreakerMoved, EquitySeen
 from quietmaker.core.units import Instant
 from quietmaker.errors import LedgerError
 from quietmaker.ledger import sql
+from quietmaker.ledger.configs import reload_row
 from quietmaker.ledger.database import CONSTRAINT_ERRORS, Row, insert, rows, savepoint
 from quietmaker.ledger.derivation.derive import ADVERSE_HORIZON, Key
 from quietmaker.ledger.derivation.derived import Told, derive_symbol, split_again
@@ -109,6 +111,7 @@ KINDS: Final[Mapping[str, _Kind]] = {
     "tie_outs": _Kind(of=TieOutDone, key=()),
     "modes": _Kind(of=ModeNoted, key=()),
     "actions": _Kind(of=OperatorActed, key=()),
+    "reloads": _Kind(of=ConfigReloaded, key=()),
     "breakers": _Kind(of=BreakerMoved, key=()),
     "equities": _Kind(of=EquitySeen, key=()),
 }
@@ -158,6 +161,7 @@ def _plain_row(
     | TieOutDone
     | ModeNoted
     | OperatorActed
+    | ConfigReloaded
     | BreakerMoved
     | EquitySeen,
 ) -> Row:
@@ -179,6 +183,8 @@ def _plain_row(
             return mode_row(fact)
         case OperatorActed():
             return action_row(fact)
+        case ConfigReloaded():
+            return reload_row(fact)
         case BreakerMoved():
             return breaker_row(fact)
         case EquitySeen():

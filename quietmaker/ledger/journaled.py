@@ -70,7 +70,7 @@ class JournaledLedger:
         self._opened: OpenJournal | None = None
         self._applied = 0
         self._away = ""
-        self._run: tuple[int, str] | None = None
+        self._run: int | None = None
         self._looked = Instant(0)
         for note in database.notes:
             tell(note)
@@ -97,7 +97,7 @@ class JournaledLedger:
         run = self._database.begin_run(mode=mode, config_sha=config_sha, version=version, at=at)
         if self._opened is None:
             self._open()
-        self._run = run, config_sha
+        self._run = run
         return run
 
     def end_run(self, run: int, *, at: Instant, reason: str) -> None:
@@ -141,7 +141,7 @@ class JournaledLedger:
             self._journal.sync(known[0])
             return
         self._check(intent)
-        record = encode(Entry(kind=INTENTS, row=(*row, *self._run)))
+        record = encode(Entry(kind=INTENTS, row=(*row, self._run, intent.config_sha)))
         seq = self._journal.append([record])
         self._remember(intent.client_id, (seq, row))
         self._make_durable(intent, seq)

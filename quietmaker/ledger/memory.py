@@ -21,6 +21,7 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.product import Product
+from quietmaker.core.reloads import ConfigReloaded
 from quietmaker.core.risk_desk import BreakerMoved, EquitySeen
 from quietmaker.core.rounds import net_of
 from quietmaker.core.trips import DAY
@@ -47,7 +48,7 @@ from quietmaker.ports import (
     SymbolBooks,
 )
 
-_Kept: TypeAlias = Alert | ModeNoted | OperatorActed | BreakerMoved | EquitySeen
+_Kept: TypeAlias = Alert | ModeNoted | OperatorActed | ConfigReloaded | BreakerMoved | EquitySeen
 _Identity: TypeAlias = OrderFact | _Kept | tuple[str, Side, Instant]
 
 _AT_FILL: Final = Nanos(0)
@@ -75,7 +76,8 @@ class MemoryLedger:
         available: set it to False and the database is away: what is written waits, entries are refused.
         waiting: facts that were written and not applied yet, in order.
         runs, intents, fills, marks, dust: what is stored, by its identity.
-        events, holds, alerts, modes, actions, risk, refused: what is stored, in the order of its telling.
+        events, holds, alerts, modes, actions, reloads, risk, refused: what is stored, in the order of its
+            telling.
         tie_out: what tie-outs told.
     """
 
@@ -92,6 +94,7 @@ class MemoryLedger:
         self.alerts: list[Alert] = []
         self.modes: list[ModeNoted] = []
         self.actions: list[OperatorActed] = []
+        self.reloads: list[ConfigReloaded] = []
         self.risk: list[BreakerMoved | EquitySeen] = []
         self.refused: list[LedgerFact] = []
         self.tie_out = TieOutMemory()
@@ -165,7 +168,7 @@ class MemoryLedger:
                 )
             if intent.client_id not in self._standings:
                 self._last += 1
-                self._configs[intent.client_id] = self.runs[len(self.runs)].config_sha
+                self._configs[intent.client_id] = intent.config_sha
                 self._standings[intent.client_id] = Standing(
                     state=OrderState.PENDING, order_id=None, sent_at=intent.decided_at, final=None
                 )
@@ -278,7 +281,14 @@ class MemoryLedger:
                 if self._is_new((fact.symbol, fact.side, fact.now)):
                     self.holds.append(fact)
                 return ""
-            case Alert() | ModeNoted() | OperatorActed() | BreakerMoved() | EquitySeen():
+            case (
+                Alert()
+                | ModeNoted()
+                | OperatorActed()
+                | ConfigReloaded()
+                | BreakerMoved()
+                | EquitySeen()
+            ):
                 return self._keep(fact)
             case DifferenceNoted() | CashMoved() | BalanceSeen() | TieOutDone():
                 return self.tie_out.store(fact)
@@ -293,6 +303,8 @@ class MemoryLedger:
                     self.modes.append(fact)
                 case OperatorActed():
                     self.actions.append(fact)
+                case ConfigReloaded():
+                    self.reloads.append(fact)
                 case BreakerMoved() | EquitySeen():
                     self.risk.append(fact)
         return ""

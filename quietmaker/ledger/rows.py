@@ -65,7 +65,7 @@ def intent_row(intent: Intent, product: Product) -> Row:
 
 
 def intent_from(row: Row, product: Product) -> Intent:
-    """Return the intent that `intent_row` made."""
+    """Return the intent of which `intent_row` made these columns, and one more with its configuration."""
     return Intent(
         client_id=row[0],
         symbol=row[1],
@@ -83,13 +83,14 @@ def intent_from(row: Row, product: Product) -> Intent:
         bid=product.ticks(row[13]),
         ask=product.ticks(row[14]),
         inputs=tuple(_pairs(row[15])),
+        config_sha=row[16],
     )
 
 
 def working_from(row: Row, product: Product, fills: list[tuple[str, Decimal]]) -> Working:
     """Return an order with its state and its fills (trade id and size)."""
-    intent = intent_from(row[:INTENT_COLUMNS], product)
-    state, sent_ns, final = row[INTENT_COLUMNS:]
+    intent = intent_from(row, product)
+    state, sent_ns, final = row[INTENT_COLUMNS + 1 :]
     state = OrderState(state)
     if final is None and state is OrderState.FILLED:
         final = product.size(intent.size)

@@ -74,9 +74,6 @@ class Shared:
         self, settings: Settings, outside: Outside, products: Mapping[str, Product]
     ) -> None:
         """Make them."""
-        self.generations = Generations(
-            settings, now=outside.clock.now, metrics=outside.metrics.config
-        )
         self.outside = outside
         self.revive: Callable[[str], None] = _nobody
         self.known = products if isinstance(products, Live) else Live(products)
@@ -86,6 +83,12 @@ class Shared:
         self.to: dict[str, Address[Any]] = {n: Address[Any](n, self.dead) for n in FIXED}
         self.window = OrderWindow(self.to[tree.GATEWAY])
         self.facts = FactLog(outside.ledger, self.to_writer)
+        self.generations = Generations(
+            settings,
+            now=outside.clock.now,
+            metrics=outside.metrics.config,
+            record=self.facts.put,
+        )
         self.board, self.page, self.kill = Board(), StatusPage(), KillSwitch()
         self.modes = self._modes()
         self.tapes, self.risk_page = Tapes(), RiskPage()

@@ -11,16 +11,19 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Protocol
 
+from quietmaker.core.reloads import ConfigReloaded
 from quietmaker.core.units import Instant
-from quietmaker.errors import ConfigError
+from quietmaker.errors import ConfigError, LedgerError
 from quietmaker.settings import Ceilings, InvalidSettings, Settings
-from quietmaker.settings.changes import Change, changes, hold_back
+from quietmaker.settings.changes import Change, changes, chosen_values, hold_back
 from quietmaker.telemetry.configuration import ConfigMetrics
 from quietmaker.telemetry.events import Event
 from quietmaker.telemetry.guard import Captured
 from quietmaker.telemetry.logs import Log
 
 FIRST: Final = 1
+MOST_PROBLEMS: Final = 50
+"""Problems of one reload that are kept in the books; the log has all."""
 
 
 class Trigger(Enum):
@@ -127,6 +130,7 @@ class Generations:
         *,
         now: Callable[[], Instant],
         metrics: ConfigMetrics,
+        record: Callable[[ConfigReloaded], object],
     ) -> None:
         """Begin with the first generation.
 
@@ -134,6 +138,7 @@ class Generations:
             settings: of the start.
             now: the time of day.
             metrics: told how reloads end.
+            record: stores what became of a reload.
         """
         self.current = settings
         self.number = FIRST
@@ -141,6 +146,7 @@ class Generations:
         self.last: Outcome | None = None
         self._now = now
         self._metrics = metrics
+        self._record = record
         self._ceilings = Ceilings(settings)
         self._taking: list[_Taking] = []
         self._log = Log("config")
@@ -257,6 +263,27 @@ class Generations:
                 waiting=bool(outcome.waiting),
             )
         self._say(outcome)
+        try:
+            self._record(self._fact(outcome))
+        except LedgerError as error:
+            self._log.error(
+                Event.ALERT, f"the reload is done, and there is no record of it: {error}"
+            )
+
+    def _fact(self, outcome: Outcome) -> ConfigReloaded:
+        new = outcome.result is Result.APPLIED
+        return ConfigReloaded(
+            at=outcome.at,
+            trigger=outcome.asked.trigger.value,
+            by=outcome.asked.by,
+            result=outcome.result.value,
+            generation=outcome.generation,
+            config_sha=outcome.sha256,
+            changes=_texts(outcome.changes if new else ()),
+            waiting=_texts(outcome.waiting),
+            problems=outcome.problems[:MOST_PROBLEMS],
+            chosen=tuple(chosen_values(self.current).items()) if new else (),
+        )
 
     def _say(self, outcome: Outcome) -> None:
         asked = outcome.asked
@@ -288,6 +315,10 @@ class Generations:
                 f"{_listed(outcome.waiting)}",
                 changes=[str(each) for each in outcome.waiting],
             )
+
+
+def _texts(found: Sequence[Change]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((each.key, each.before or "", each.after or "") for each in found)
 
 
 def _problems(error: ConfigError) -> tuple[str, ...]:

@@ -154,6 +154,7 @@ def intent(
         bid=Ticks(price),
         ask=Ticks(price + 100),
         inputs=(),
+        config_sha="c0ffee",
     )
 
 

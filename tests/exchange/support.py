@@ -67,6 +67,7 @@ def intent(
         bid=Ticks(1),
         ask=Ticks(2),
         inputs=(),
+        config_sha="c0ffee",
     )
 
 

@@ -226,6 +226,7 @@ def make_intent(
         bid=Ticks(price - 1),
         ask=Ticks(price + 1),
         inputs=(),
+        config_sha="c0ffee",
     )
 
 

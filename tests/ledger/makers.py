@@ -54,6 +54,7 @@ def entry(
         bid=Ticks(985),
         ask=Ticks(1001),
         inputs=(("volatility", "0.013"), ("bid_size", "10"), ("a", "first comes second")),
+        config_sha="c0ffee",
     )
 
 
@@ -85,6 +86,7 @@ def exit_of(
         bid=Ticks(985),
         ask=Ticks(1001),
         inputs=(),
+        config_sha="c0ffee",
     )
 
 

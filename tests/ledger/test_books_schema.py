@@ -32,6 +32,10 @@ ROWS: Final = {
     "operator_actions": (
         "(at_ns, operator, action, arguments, outcome) VALUES (5, 'root', 'pause', '{}', 'done')"
     ),
+    "config_reloads": (
+        "(at_ns, trigger, asked_by, result, generation, config_sha, changes, waiting, problems)"
+        " VALUES (5, 'signal', 'SIGHUP', 'applied', 2, 'c0ffee', '[]', '[]', '[]')"
+    ),
     "modes": (
         "(at_ns, scope, source, mode, reason, imposed_by)"
         " VALUES (5, NULL, 'operator', 'halt', 'enough', 'root')"
@@ -77,6 +81,7 @@ def books(database_url: str) -> Iterator[Cursor]:
         ("config_history", "settings"),
         ("operator_actions", "outcome"),
         ("modes", "mode"),
+        ("config_reloads", "result"),
         ("breakers", "phase"),
     ],
 )

@@ -82,6 +82,7 @@ def intent(symbol: str = "TNSR-USD") -> Intent:
         bid=Ticks(98),
         ask=Ticks(101),
         inputs=(),
+        config_sha="c0ffee",
     )
 
 

@@ -143,6 +143,7 @@ def read_order(body: dict[str, Any], client_id: str, around: Surroundings) -> Dr
         bid=Ticks(around.bid),
         ask=Ticks(around.ask),
         inputs=(),
+        config_sha="",
     )
     return Draft(
         intent=intent,

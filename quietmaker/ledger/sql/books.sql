@@ -2,7 +2,7 @@
 
 -- name: open_orders
 SELECT i.client_id, i.symbol, i.side, i.price, i.size, i.post_only, i.time_in_force, i.expire_ns, i.purpose,
-       i.exit_reason, i.strategy_tag, i.passive_order_id, i.decided_ns, i.bid, i.ask, i.inputs::text,
+       i.exit_reason, i.strategy_tag, i.passive_order_id, i.decided_ns, i.bid, i.ask, i.inputs::text, i.config_sha,
        s.state, s.sent_ns, s.final
 FROM order_states s JOIN order_intents i ON i.client_id = s.client_id
 WHERE NOT s.settled AND i.symbol = ANY(%(symbols)s)

@@ -158,6 +158,20 @@ FROM (VALUES %s) AS v (at_ns, scope, source, mode, reason, imposed_by, until_ns)
 ON CONFLICT DO NOTHING
 RETURNING id
 
+-- name: reloads_insert
+WITH told (at_ns, trigger, asked_by, result, generation, config_sha, changes, waiting, problems, settings) AS (
+    VALUES %s),
+chosen AS (
+    INSERT INTO config_history (config_sha, first_ns, settings)
+    SELECT DISTINCT ON (config_sha) config_sha, at_ns, settings::json
+    FROM told WHERE settings IS NOT NULL ORDER BY config_sha, at_ns
+    ON CONFLICT (config_sha) DO NOTHING)
+INSERT INTO config_reloads (at_ns, trigger, asked_by, result, generation, config_sha, changes, waiting, problems)
+SELECT at_ns, trigger, asked_by, result, generation, config_sha, changes::json, waiting::json, problems::json
+FROM told
+ON CONFLICT (at_ns) DO NOTHING
+RETURNING id
+
 -- name: actions_insert
 INSERT INTO operator_actions (at_ns, operator, action, arguments, outcome)
 SELECT v.at_ns, v.operator, v.action, v.arguments::json, v.outcome

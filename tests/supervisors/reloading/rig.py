@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from quietmaker.core.reloads import ConfigReloaded
 from quietmaker.core.units import SECOND, Instant
 from quietmaker.errors import ConfigError
 from quietmaker.settings import Settings, load
@@ -41,8 +42,12 @@ class Desk:
         self.path.write_text(text)
         self.metrics = Metrics(version="t", revision="t", mode="paper", now=lambda: START)
         self.now = START
+        self.recorded: list[ConfigReloaded] = []
         self.generations = Generations(
-            self.load(), now=lambda: self.now, metrics=self.metrics.config
+            self.load(),
+            now=lambda: self.now,
+            metrics=self.metrics.config,
+            record=self.recorded.append,
         )
         self.parts = [Part(), Part()]
         for number, part in enumerate(self.parts):

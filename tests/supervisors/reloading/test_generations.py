@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from quietmaker.errors import LedgerError
 from supervisors.reloading.generations import Asked, Result, Trigger
 from tests.supervisors.reloading.rig import START, Desk, Part
 
@@ -174,6 +175,28 @@ def test_the_page_says_what_is_in_force_and_what_became_of_the_last_reload(desk:
     last = page["last_reload"]
     assert isinstance(last, dict)
     assert (last["trigger"], last["by"], last["result"]) == ("signal", "SIGHUP", "applied")
+
+
+def test_every_reload_is_recorded_with_what_was_new_and_a_dry_run_is_not(desk: Desk) -> None:
+    desk.offer(LIVE, Asked(trigger=Trigger.CLI, by="anna", dry=True))
+    desk.offer(LIVE)
+    desk.offer("nonsense: 1")
+    applied, refused = desk.recorded
+    assert (applied.result, applied.generation) == ("applied", 2)
+    assert applied.config_sha == desk.generations.current.sha256
+    assert applied.changes == (("defaults.gates.min_spread_pct", "0.025", "0.4"),)
+    assert dict(applied.chosen)["defaults.gates.min_spread_pct"] == "0.4"
+    assert (refused.result, refused.generation, refused.chosen) == ("rejected", 2, ())
+    assert "nonsense" in refused.problems[0]
+
+
+def test_books_that_cannot_be_written_undo_no_reload(desk: Desk) -> None:
+    def away(fact: object) -> None:
+        raise LedgerError("the disk is full")
+
+    desk.generations._record = away
+    assert desk.offer(LIVE).result is Result.APPLIED
+    assert desk.generations.number == 2
 
 
 def test_who_joins_later_takes_part_in_the_next(desk: Desk) -> None:
