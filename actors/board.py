@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from quietmaker.core.commands import RoundTrip
 from quietmaker.core.outcomes import Outcome, outcome_of
-from quietmaker.core.units import EXACT, ZERO, Instant, Nanos, Side, add
+from quietmaker.core.units import EXACT, ZERO, Instant, Nanos, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,7 @@ class Board:
         self._views: dict[str, SymbolView] = {}
         self._results: dict[str, Results] = {}
         self._exposure: dict[str, Decimal] = {}
+        self._cost: dict[str, Decimal] = {}
         self.version = 0
         self.skew: Nanos | None = None
 
@@ -117,15 +118,23 @@ class Board:
                 change = EXACT.subtract(view.exposure, was)
                 self._exposure[view.quote_currency] = EXACT.add(total, change)
                 self.version += 1
+            if view.cost != (cost := before.cost if before is not None else ZERO):
+                self._invest(view, EXACT.subtract(view.cost, cost))
 
     def forget(self, symbol: str) -> None:
         """Show a symbol no more; what it earned stays."""
         with self._mutex:
             view = self._views.pop(symbol, None)
+            if view is not None and view.cost:
+                self._invest(view, -view.cost)
             if view is not None and view.exposure:
                 total = self._exposure.get(view.quote_currency, ZERO)
                 self._exposure[view.quote_currency] = EXACT.subtract(total, view.exposure)
                 self.version += 1
+
+    def _invest(self, view: SymbolView, change: Decimal) -> None:
+        total = self._cost.get(view.quote_currency, ZERO)
+        self._cost[view.quote_currency] = EXACT.add(total, change)
 
     def closed(self, trip: RoundTrip) -> None:
         """Count a closed round trip."""
@@ -142,8 +151,7 @@ class Board:
     def positions(self, quote: str) -> Decimal:
         """Return what the open positions in a quote currency cost."""
         with self._mutex:
-            costs = [v.cost for v in self._views.values() if v.quote_currency == quote]
-        return add(*costs)
+            return self._cost.get(quote, ZERO)
 
     def view(self, symbol: str) -> SymbolView | None:
         """Return what a symbol shows, None before it showed anything."""

@@ -141,6 +141,7 @@ class Allocator:
         self.version = 0
         self._pools: dict[str, _Pool] = {}
         self._held: dict[str, _Held] = {}
+        self._values: dict[str, Decimal] = {}
         self._lately: list[tuple[Instant, str, Decimal]] = []
 
     # --- the account ----------------------------------------------------------------------------
@@ -202,6 +203,7 @@ class Allocator:
         self._held[claim.client_id] = held
         pool = self._pool(claim.currency)
         pool.hold(claim.symbol, times(claim.per_lot, Decimal(held.lots)))
+        self._count(claim, held.lots)
         turn = pool.turns.get(claim.symbol)
         used = pool.used[claim.symbol]
         if turn is None or self._is_over(pool, claim.symbol, turn, now):
@@ -264,6 +266,7 @@ class Allocator:
         claim = held.claim
         pool = self._pool(claim.currency)
         pool.hold(claim.symbol, times(claim.per_lot, Decimal(lots - held.lots)))
+        self._count(claim, lots - held.lots)
         held.lots = lots
         if not lots:
             del self._held[claim.client_id]
@@ -271,6 +274,10 @@ class Allocator:
         if turn is not None:
             turn.seen = now
         self.version += 1
+
+    def _count(self, claim: Claim, lots: int) -> None:
+        value = times(claim.notional, Decimal(lots))
+        self._values[claim.quote] = plus(self._values.get(claim.quote, ZERO), value)
 
     # --- answers --------------------------------------------------------------------------------
 
@@ -336,10 +343,7 @@ class Allocator:
         Executions of the last moments are in it: the positions that they made may not be told yet.
         """
         self._lately = [each for each in self._lately if now - each[0] < SETTLES]
-        total = ZERO
-        for held in self._held.values():
-            if held.claim.quote == quote:
-                total = plus(total, times(held.claim.notional, Decimal(held.lots)))
+        total = self._values.get(quote, ZERO)
         for _, currency, value in self._lately:
             if currency == quote:
                 total = plus(total, value)

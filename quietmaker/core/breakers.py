@@ -21,7 +21,9 @@ from decimal import Decimal
 from typing import Final, assert_never
 
 from quietmaker.core.events import Mode
-from quietmaker.core.units import ROUNDED, ZERO, Instant, Name, Nanos
+from quietmaker.core.units import ROUNDED, ZERO, Instant, Name, Nanos, plain
+
+_SHOWN: Final = Decimal("0.01")
 
 
 class Breaker(Name):
@@ -78,15 +80,21 @@ class Reading:
         value: what was measured; None while nobody knows, which is not nothing.
         limit: what it may not reach.
         setting: full name of the key that the limit comes from.
-        detail: the numbers, in words.
+        words: what it is about, with places for value and limit.
         not_before: no resumption before this, whatever the cool-down.
     """
 
     value: Decimal | None
     limit: Decimal
     setting: str
-    detail: str
+    words: str
     not_before: int = 0
+
+    @property
+    def detail(self) -> str:
+        """Say the numbers."""
+        shown = "unknown" if self.value is None else plain(ROUNDED.quantize(self.value, _SHOWN))
+        return self.words.format(shown, plain(self.limit))
 
     @property
     def reached(self) -> bool:

@@ -25,12 +25,10 @@ from quietmaker.core.breakers import (
 )
 from quietmaker.core.equity import Equity, opened
 from quietmaker.core.risk_tape import LEAST_ANSWERS, LEAST_MARKS, Tape
-from quietmaker.core.units import ROUNDED, SECOND, ZERO, Instant, Nanos, plain
+from quietmaker.core.units import ROUNDED, SECOND, ZERO, Instant, Nanos
 
 DAY: Final = 86_400 * SECOND
 _HUNDRED: Final = Decimal(100)
-
-_SHOWN: Final = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +270,7 @@ class RiskDesk:
         return ROUNDED.multiply(max(known), _HUNDRED) if known else None
 
 
-_NO_LIMIT: Final = Reading(value=ZERO, limit=Decimal(1), setting="", detail="")
+_NO_LIMIT: Final = Reading(value=ZERO, limit=Decimal(1), setting="", words="")
 
 
 def _reading(
@@ -285,12 +283,11 @@ def _reading(
     if limit is None:
         return None
     known = None if value is None else Decimal(value)
-    shown = "unknown" if known is None else plain(ROUNDED.quantize(known, _SHOWN))
     return Reading(
         value=known,
         limit=Decimal(limit),
         setting=setting,
-        detail=text.format(shown, plain(Decimal(limit))),
+        words=text,
         not_before=not_before,
     )
 

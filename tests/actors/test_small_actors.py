@@ -236,6 +236,17 @@ def view(symbol: str = SYMBOL, *, held: int = 0, exposure: str = "0") -> SymbolV
     )
 
 
+def test_the_board_adds_up_what_the_positions_cost_as_they_come_and_go() -> None:
+    board = Board()
+    for cost in ("10", "25", "0", "7.5"):
+        board.show(replace(view(), cost=Decimal(cost)))
+        assert board.positions("USD") == Decimal(cost)
+    board.show(replace(view(), symbol="B-USD", cost=Decimal(1)))
+    assert board.positions("USD") == Decimal("8.5")
+    board.forget(view().symbol)
+    assert board.positions("USD") == Decimal(1)
+
+
 def make_accounts(exchange: FakeExchange, products: dict[str, Product], board: Board) -> Accounts:
     return Accounts(
         exchange,

@@ -300,3 +300,19 @@ def test_whoever_waits_is_served_within_the_turns_of_those_before(
     longest = max(longest, *(now - each for each in served.values()))
     rounds = -(-symbols // places)
     assert longest <= rounds * (TURN + 25 * SECOND) + 30 * SECOND
+
+
+@given(st.integers(5, 60), ACTIONS)
+def test_the_exposure_is_what_the_claims_may_still_buy(
+    funds: int, actions: list[tuple[str, int, int, int]]
+) -> None:
+    world = World(funds)
+    for what, which, many, later in actions:
+        world.now = Instant(world.now + later)
+        world.act(what, which, many)
+    for what, which in [("tell", 0)] * len(world.news):
+        world.act(what, which, 0)
+    world.now = Instant(world.now + 10 * SECOND)
+    left = sum((c.notional * lots for c, lots in world.account.orders.values()), Decimal(0))
+    assert world.allocator.exposure("USD", world.now) == left
+    assert world.allocator.orders() == len(world.account.orders)

@@ -41,7 +41,7 @@ def reading(value: Decimal | int | None, *, not_before: int = 0) -> Reading:
         value=None if value is None else Decimal(value),
         limit=Decimal(10),
         setting="risk.max_of_it",
-        detail=f"{value} of 10",
+        words="{} of {}",
         not_before=not_before,
     )
 
