@@ -86,10 +86,10 @@ class RiskGuard(BaseActor[RiskMessage]):
 
     def receive(self, message: RiskMessage) -> None:
         """Look once a second."""
-        if message.now - self._looked_at < LOOK_EVERY:
-            return
-        self._looked_at = message.now
-        self.look(message.now)
+        now = message.now
+        if now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            self.look(now)
 
     def look(self, now: Instant) -> None:
         """Measure every limit, step every breaker, act and show."""

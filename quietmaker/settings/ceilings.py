@@ -34,6 +34,7 @@ SHARED_LIMITS: Final[tuple[Path, ...]] = (
     ("account", "max_daily_loss"),
     ("account", "max_drawdown_pct"),
     ("account", "max_consecutive_losses"),
+    ("account", "max_open_orders"),
     ("account", "max_resumes"),
     ("exchange", "requests", "entries_per_minute"),
 )
