@@ -55,6 +55,8 @@ class Engine:
         """Do what compose would, which wants to know the image before anything else."""
         if not os.environ.get("QUIETMAKER_IMAGE"):
             return 1
+        while words[0] == "--profile":
+            words = words[2:]
         self.state["calls"].append(" ".join(word for word in words if not word.startswith("-")))
         if words[0] == "up":
             return self.up(words)
@@ -62,14 +64,14 @@ class Engine:
             return self.once(os.environ["QUIETMAKER_IMAGE"], words[words.index("-T") + 2 :])
         if words[0] == "ps":
             print("container" if self.state["running"] else "")  # noqa: T201
-        if words[0] == "stop":
+        if words[0] == "stop" and "bot" in words:
             self.state["running"] = None
         if words[0] == "exec" and words[2] != "postgres":
             return self.inside(words[3:])
         return 0
 
     def up(self, words: list[str]) -> int:
-        if words[-1] != "bot":
+        if words[-1] not in {"bot", "bot-live"}:
             return 0
         name = os.environ["QUIETMAKER_IMAGE"]
         self.state["running"] = name

@@ -176,6 +176,14 @@ def test_what_does_not_verify_is_stopped_where_nothing_ran_before(site: Site) ->
     assert (done.returncode, site.read()["running"]) == (1, None)
 
 
+def test_going_live_stops_what_traded_on_paper(site: Site) -> None:
+    site.update()
+    (site.deploy / ".env").write_text("COMPOSE_PROFILES=live\n")
+    assert site.update().returncode == 0
+    calls = site.read()["calls"]
+    assert calls.index("stop bot bot-demo exchange") < calls.index("up 120 bot-live")
+
+
 def test_a_rollback_puts_back_the_image_before_and_verifies_it(site: Site) -> None:
     site.update()
     first = site.setting()

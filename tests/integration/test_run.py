@@ -36,13 +36,15 @@ PATIENCE = 45.0
 class Run:
     """A running instance and its log."""
 
+    program: tuple[str, ...] = (sys.executable, "-m", "supervisors.cli")
+
     def __init__(self, home: Path, *args: str) -> None:
         self.home = home
         self.env = {**os.environ, "QUIETMAKER_HOME": str(home), "PYTHONUNBUFFERED": "1"}
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "supervisors.cli", "run"),
+                *(*self.program, "run"),
                 *("--set", "management.port=0", *args),
             ],
             cwd=ROOT,
@@ -227,10 +229,23 @@ def _answers(run: Run) -> None:
     assert json.loads(page)["tie_out"]["verdict"] in {None, "clean"}
 
 
+def _told_in_the_readme() -> list[list[str]]:
+    """Return the commands that the README tells to try while it runs; those with a placeholder apart."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("In another terminal:")[2]
+    block = text.partition("```sh\n")[2].partition("```")[0]
+    lines = [line.partition("#")[0].split() for line in block.splitlines()]
+    told = [words[1:] for words in lines if words and words[0] == ".venv/bin/quietmaker"]
+    assert len(told) >= 3
+    return [words for words in told if "ID" not in words]
+
+
 def _commands(run: Run) -> None:
     """Check the commands that find the running instance through its home."""
     chosen = ("management.port=0", "paper.speed=4", "paper.seed=1")
     same = [part for each in chosen for part in ("--set", each)]
+    for told in _told_in_the_readme():
+        done = run.command(*told)
+        assert done.returncode == 0, (told, done.stderr)
     verified = run.command("verify", "--json", *same)
     verdicts = {each["check"]: each["verdict"] for each in json.loads(verified.stdout)}
     assert (verified.returncode, "FAILED" in verdicts.values()) == (0, False), verified.stdout
