@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make what a deployment keeps for itself: deploy/secrets/ and deploy/.env. What is there is left as it is.
+# Make what a deployment keeps for itself: deploy/secrets/, deploy/config/ and deploy/.env. What is there is left as it is.
 # usage: deploy/init.sh [paper|demo|live] [KEY_FILE]      (live: the JSON file that Coinbase made for the API key)
 set -eu
 umask 077
@@ -31,9 +31,17 @@ if [ "$profile" = live ]; then
         echo "error: live needs the key: deploy/init.sh live KEY_FILE" >&2; exit 2; }
     [ -z "${2:-}" ] || keep coinbase_key < "$2"
 fi
+# What the operator chooses lies outside of the checkout's files, which change with it; its base is in the image.
+mkdir -p "$here/config"
+for mode in paper live; do
+    chosen=$here/config/$mode.yaml
+    [ -e "$chosen" ] || sed 's|^base: base.yaml$|base: /app/config/base.yaml|' "$here/../config/$mode.yaml" > "$chosen"
+done
+chmod 0755 "$here/config"
+chmod 0644 "$here"/config/*.yaml
 env=$here/.env
 [ -e "$env" ] || printf '# Read by docker compose. update.sh writes QUIETMAKER_IMAGE.\n' > "$env"
 grep -v '^COMPOSE_PROFILES=' "$env" > "$env.new" || true
 printf 'COMPOSE_PROFILES=%s\n' "$profile" >> "$env.new"
 mv "$env.new" "$env"
-echo "profile $profile; secrets in $secrets, Grafana's password for admin in $secrets/grafana_password" >&2
+echo "profile $profile; the configuration is $here/config, secrets are in $secrets (grafana_password: user admin)" >&2

@@ -37,10 +37,13 @@ def valid(path: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def deployed(tmp_path: Path) -> Path:
     """Return a folder in which init.sh has made the secrets of a live deployment."""
-    shutil.copy(DEPLOY / "init.sh", tmp_path)
-    (tmp_path / "key.json").write_text('{"name": "n", "privateKey": "k"}')
-    subprocess.run(["sh", "init.sh", "live", "key.json"], cwd=tmp_path, check=True)
-    return tmp_path
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    place = tmp_path / "deploy"
+    place.mkdir()
+    shutil.copy(DEPLOY / "init.sh", place)
+    (place / "key.json").write_text('{"name": "n", "privateKey": "k"}')
+    subprocess.run(["sh", "init.sh", "live", "key.json"], cwd=place, check=True)
+    return place
 
 
 def test_it_is_of_the_form_that_the_specification_asks_for(tmp_path: Path) -> None:
@@ -98,9 +101,8 @@ def test_secrets_are_files_and_never_values(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_the_configuration_is_a_folder_that_cannot_be_written(name: str) -> None:
     # Of a mounted file an editor's replacement is never seen (the reload would be deaf).
-    (mount,) = [each for each in SERVICES[name]["volumes"] if ":/app/config:" in each]
-    assert mount == "${QUIETMAKER_CONFIG_DIR:-../config}:/app/config:ro"
-    assert (DEPLOY / "../config").is_dir()
+    (mount,) = [each for each in SERVICES[name]["volumes"] if ":/etc/quietmaker:" in each]
+    assert mount == "${QUIETMAKER_CONFIG_DIR:-./config}:/etc/quietmaker:ro"
 
 
 @pytest.mark.parametrize("name", BOTS)
@@ -112,7 +114,11 @@ def test_the_environment_of_each_bot_is_a_valid_configuration(
         key: str(value).replace("/run/secrets", str(deployed / "secrets"))
         for key, value in service["environment"].items()
     }
-    settings = load(ROOT / env["QUIETMAKER_CONFIG"], env=env, overrides=())
+    file = Path(env["QUIETMAKER_CONFIG"].replace("/etc/quietmaker", str(deployed / "config")))
+    chosen = file.read_text(encoding="utf-8")
+    assert "base: /app/config/base.yaml\n" in chosen  # of the image, so that it fits the program
+    file.write_text(chosen.replace("/app", str(ROOT)))
+    settings = load(file, env=env, overrides=())
     assert settings.mode == ("live" if BOTS[name] == "live" else "paper")
     assert ("--live" in service["command"]) == (settings.mode == "live")
     assert settings.ledger.url.endswith(f"@postgres:5432/quietmaker_{BOTS[name]}")
@@ -166,6 +172,17 @@ def test_everything_that_is_mounted_is_there_or_made_by_init(deployed: Path) -> 
                 assert (DEPLOY / source).is_dir(), source
             elif not source.startswith("$"):
                 assert source in COMPOSE["volumes"]
+
+
+def test_a_configuration_that_is_there_is_kept_and_can_be_read_in_the_container(
+    deployed: Path,
+) -> None:
+    chosen = deployed / "config" / "paper.yaml"
+    chosen.write_text("base: /app/config/base.yaml\nmode: paper\n# mine\n")
+    subprocess.run(["sh", "init.sh", "paper"], cwd=deployed, check=True)
+    assert chosen.read_text().endswith("# mine\n")
+    assert stat.S_IMODE(chosen.stat().st_mode) == 0o644
+    assert stat.S_IMODE(chosen.parent.stat().st_mode) == 0o755
 
 
 def test_secrets_are_made_once_and_for_this_user_alone(deployed: Path) -> None:
