@@ -41,7 +41,9 @@ running=$(compose ps --quiet --status running "$bot" || true)
 if [ -n "$running" ] && [ -n "$books" ]; then
     backup=/var/lib/quietmaker/backup-$(date -u +%Y%m%dT%H%M%SZ).zip
     say "backup $backup"
-    compose exec -T "$bot" quietmaker db backup "$backup" > /dev/null
+    # By the configuration of its own image: what was edited for the new program it may not understand.
+    own=/app/config/$([ "$profile" = live ] && echo live || echo paper).yaml
+    compose exec -T --env "QUIETMAKER_CONFIG=$own" "$bot" quietmaker db backup "$backup" > /dev/null
     compose logs --no-color --tail 20000 "$bot" > "$releases/$(date -u +%Y%m%dT%H%M%SZ).log" 2>/dev/null || true
 fi
 

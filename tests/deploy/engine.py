@@ -66,8 +66,8 @@ class Engine:
             print("container" if self.state["running"] else "")  # noqa: T201
         if words[0] == "stop" and "bot" in words:
             self.state["running"] = None
-        if words[0] == "exec" and words[2] != "postgres":
-            return self.inside(words[3:])
+        if words[0] == "exec" and "postgres" not in words:
+            return self.inside(words[words.index("quietmaker") :])
         return 0
 
     def up(self, words: list[str]) -> int:
