@@ -158,12 +158,15 @@ def test_a_backlog_is_not_left_to_gather_more() -> None:
 
 def test_a_refused_fact_takes_no_other_with_it() -> None:
     ledger, clock = MemoryLedger(), HandClock()
-    actor, facts = writer(ledger, clock)
+    facts = FactLog(ledger, lambda: None)
+    told = links(ledger, facts, clock)
+    actor = LedgerWriter(around("ledger", clock), told)
     facts.put(make_fill("t1", Side.BUY, 1, 1, client_id="nobody's"), alert(1))
     actor.on_receive(FactsQueued())
     assert ledger.alerts == [alert(1)]
     assert len(ledger.refused) == 1
     assert ledger.waiting == []
+    assert "quietmaker_ledger_facts_refused_total 1.0" in told.metrics.expose("")[0].decode()
 
 
 def test_the_end_of_the_writer_writes_what_came_last() -> None:

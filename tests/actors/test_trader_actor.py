@@ -49,7 +49,7 @@ from quietmaker.core.orders import (
 )
 from quietmaker.core.positions import Lot
 from quietmaker.core.trader import Trader
-from quietmaker.core.units import PPB, SECOND, Instant, Lots, Rate, Side, Ticks
+from quietmaker.core.units import PPB, SECOND, Instant, Liquidity, Lots, Rate, Side, Ticks
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import FillMarked, LedgerFact
 from tests.actors.fakes import HandClock, Told, around, make_capital, make_metrics
@@ -342,6 +342,13 @@ def test_an_order_that_its_fills_make_up_has_ended_even_if_nobody_says_so() -> N
     assert rig.trader.core.state.orders == {}, "nothing holds the place of the next quote"
     rig.moved(entry.client_id, Move.FILLED, filled=entry.size)  # said after all: no news
     assert [fact for fact in rig.stored() if isinstance(fact, Alert)] == []
+
+
+def test_an_alert_of_the_core_is_counted() -> None:
+    rig = Rig()
+    rig.filled(replace(fill_of(rig.quoting(), "t1"), liquidity=Liquidity.TAKER))
+    shown = rig.metrics.expose("")[0].decode()
+    assert 'quietmaker_alerts_total{kind="taker_fill"} 1.0' in shown
 
 
 def test_the_view_shows_market_quotes_and_the_reason_for_not_quoting() -> None:
