@@ -45,6 +45,8 @@ class CancelReason(Name):
 
     REPRICE = "reprice"
     MAX_AGE = "max_age"
+    RENEW = "renew"
+    """It is kept, and would soon expire."""
     GATE = "gate"
     CONFIG = "config"
     """It was quoted by an earlier configuration."""

@@ -160,6 +160,8 @@ class EntryDesk:
             return CancelReason.REPRICE
         if self.state.now - order.intent.decided_at >= quote.max_age:
             return CancelReason.MAX_AGE
+        if self.state.now >= kept_until(order.intent, quote.max_age):
+            return CancelReason.RENEW
         return None
 
     def _tend(self, order: Working, price: int, out: list[Command]) -> None:
@@ -243,7 +245,7 @@ class EntryDesk:
                 if order is None:
                     continue
                 if order.state is _OPEN:
-                    end = order.intent.decided_at + quote.max_age
+                    end = kept_until(order.intent, quote.max_age)
                 elif order.state is _CANCEL_PENDING:
                     end = order.sent_at + CANCEL_RETRY
                 else:
@@ -256,6 +258,19 @@ class EntryDesk:
         if rate.count(state.now) >= state.params.risk.max_orders_per_minute:
             due = min(due, rate.free_at(state.now))
         return due
+
+
+def kept_until(intent: Intent, max_age: int) -> int:
+    """Return when an entry that is still wanted is replaced: for its age, or well before it expires.
+
+    The last quarter of its life is left for that: an order that expires is one that a bot which lives
+    did not want to lose.
+    """
+    end = intent.decided_at + max_age
+    if intent.expire_at is not None:
+        life = intent.expire_at - intent.decided_at
+        end = min(end, intent.expire_at - life // 4)
+    return end
 
 
 def cancel(order: Working, reason: CancelReason, now: Instant, out: list[Command]) -> None:

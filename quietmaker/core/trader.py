@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from quietmaker.core import quiet
 from quietmaker.core.candles import next_boundary
 from quietmaker.core.commands import Alert, AlertKind, CancelReason, Command
-from quietmaker.core.entry_desk import EntryDesk, cancel
+from quietmaker.core.entry_desk import EntryDesk, cancel, kept_until
 from quietmaker.core.events import (
     OrderFilled,
     OrderMoved,
@@ -275,7 +275,7 @@ class Trader:
         if order.settled:
             self._settle(order, out)
         decided = order.state is _OPEN and order.decision == self.state.decisions
-        ends = order.intent.decided_at + self.state.params.quote.max_age
+        ends = kept_until(order.intent, self.state.params.quote.max_age)
         if decided and self.state.now < min(self.wake_at, ends):
             self._rest()  # nothing was decided since it was sent: it is what is wanted
             return out or NOTHING

@@ -118,7 +118,8 @@ class QuoteSettings:
     time_to_live_seconds: Decimal | None = key(
         seconds("5", "86400"),
         None,
-        "entries expire at the exchange after this long, even if the bot dies; null rests until cancelled",
+        "entries expire at the exchange after this long, even if the bot dies; a living one renews them in "
+        "time; null rests until cancelled",
         unit="seconds",
         reload=Reload.REQUOTE,
         optional=True,

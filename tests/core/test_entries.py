@@ -78,6 +78,24 @@ def test_an_expired_quote_is_sent_again() -> None:
     assert desk.entry().client_id != first.client_id
 
 
+def test_a_quote_that_is_kept_is_renewed_before_it_expires() -> None:
+    desk = quoting(time_to_live=60)
+    desk.answering = False
+    first = desk.entry()
+    assert cancelled_by(desk.wait(44.9)) == []
+    assert cancelled_by(desk.wait(0.2)) == [first.client_id]
+    assert [said.reason for said in desk.cancels] == [CancelReason.RENEW]
+    (again,) = sent_by(desk.confirm_cancel(first.client_id))
+    assert again.price == first.price
+    assert again.expire_at is not None
+    assert again.expire_at >= first.decided_at + 105 * SECOND
+
+
+def test_a_renewal_is_due_though_nothing_happens_in_the_market() -> None:
+    desk = quoting(time_to_live=60)
+    assert desk.trader.wake_at <= desk.entry().decided_at + 45 * SECOND
+
+
 def test_both_sides_are_quoted_when_configured() -> None:
     desk = Desk(params=make_params(quote=make_quote(ask=True, improve_ticks=10)), base=10_000)
     desk.touch(10_000, 10_200)

@@ -1,0 +1,93 @@
+"""Incident C6. The server could not be reached any more: quotes must die with whoever can renew them.
+
+The bot is killed where nothing can clean up after it. Its exchange lives on, in a process of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from quietmaker.coinbase.auth import ApiKey, Signer
+from quietmaker.coinbase.rest.exchange import CoinbaseExchange
+from quietmaker.core.units import Instant
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
+from quietmaker.settings import load
+from quietmaker.telemetry.metrics import Metrics
+from supervisors.clock import SystemClock
+from supervisors.exchange_instance import ExchangeInstance
+from supervisors.home import Home
+from supervisors.link import make_exchange, paper_endpoints
+from tests.integration.test_run import Run
+from tests.kit.paper_exchange import paper_exchange
+
+LIFE = 5
+SYMBOL = "PROVE-USD"
+
+
+def adapter(instance: ExchangeInstance) -> CoinbaseExchange:
+    """Return our own eyes on the exchange."""
+    settings = load(None, env={}, overrides=[f"exchange.address.ca_file={instance.ca}"])
+    clock = SystemClock()
+    exchange = make_exchange(
+        settings,
+        paper_endpoints(settings, instance.rest_url),
+        Signer(ApiKey.load(instance.first_key), clock),
+        clock=clock,
+        metrics=Metrics(version="t", revision="t", mode="paper", now=lambda: Instant(0)),
+    )
+    exchange.serve(exchange.products())
+    return exchange
+
+
+def entries(exchange: CoinbaseExchange) -> set[str]:
+    """Return the client ids of the entries that rest: exits are not to expire."""
+    ids = {report.client_id for report in exchange.open_orders()}
+    return {each for each in ids if "E" in each.rpartition("-")[2]}
+
+
+def until(wanted: Callable[[], bool], within: float) -> bool:
+    """Wait for something to be so."""
+    pause, end = threading.Event(), time.monotonic() + within
+    while not wanted():
+        if time.monotonic() > end:
+            return False
+        pause.wait(0.2)
+    return True
+
+
+def test_quotes_of_a_killed_bot_expire_and_those_of_a_living_one_are_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with paper_exchange(tmp_path / "exchange") as instance:
+        monkeypatch.setenv("QUIETMAKER_API_KEY_FILE", str(instance.first_key))
+        exchange = adapter(instance)
+        run = Run(
+            tmp_path / "bot",
+            *("--set", f"paper.exchange_url={instance.rest_url}"),
+            *("--set", f"exchange.address.ca_file={instance.ca}"),
+            *("--set", f"quote.time_to_live_seconds={LIFE}"),
+            *("--set", "quote.max_age_seconds=3600"),
+            *("--set", f"universe.symbols=[{SYMBOL}]"),
+        )
+        try:
+            run.await_event("order_submitted", purpose="entry")
+            assert until(lambda: bool(entries(exchange)), LIFE)
+            first = entries(exchange)
+            # Long after these would have expired, others stand in their place.
+            assert until(
+                lambda: bool(entries(exchange)) and not entries(exchange) & first, 3 * LIFE
+            )
+        finally:
+            run.process.kill()
+            run.process.wait()
+        assert until(lambda: not entries(exchange), LIFE + 3)
+        exchange.close()
+    for pipe in (run.process.stdout, run.process.stderr):
+        assert pipe is not None
+        pipe.close()
+    EmbeddedPostgres(Home(tmp_path / "bot").database).stop()  # it outlived the bot
