@@ -34,7 +34,7 @@ TRADING: Final = (
     27,
 )
 FILTER: Final = ("F1", "F2", "F3", "F4", "F5", "P20", "A10", "C1", "C8")
-DEPLOYMENT: Final = ("W1", "W8", "C2", "C3", "C4", "C5", "C6", "C7")
+DEPLOYMENT: Final = ("W1", "W3", "W5", "W8", "C2", "C3", "C4", "C5", "C6", "C7")
 _NAMED: Final = re.compile(r"^Incidents? ((?:[A-Z]\d+(?:, )?)+)\.$", re.MULTILINE)
 
 

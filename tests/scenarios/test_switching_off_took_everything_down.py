@@ -26,6 +26,7 @@ OFF: dict[str, tuple[Callable[[Desk], object], Gate]] = {
     ),
     "exclusion": (lambda desk: desk.exclude("permanent"), Gate.EXCLUDED),
     "pause": (lambda desk: desk.mode(Mode.PAUSE), Gate.PAUSED),
+    "leaving the universe": (lambda desk: desk.mode(Mode.DRAIN), Gate.DRAINING),
 }
 
 
