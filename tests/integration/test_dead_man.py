@@ -5,9 +5,11 @@ The bot is killed where nothing can clean up after it. Its exchange lives on, in
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,34 +62,55 @@ def until(wanted: Callable[[], bool], within: float) -> bool:
     return True
 
 
-def test_quotes_of_a_killed_bot_expire_and_those_of_a_living_one_are_renewed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def trading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *overrides: str
+) -> Iterator[tuple[Run, CoinbaseExchange]]:
+    """Run a bot that quotes on an exchange which outlives it."""
     with paper_exchange(tmp_path / "exchange") as instance:
         monkeypatch.setenv("QUIETMAKER_API_KEY_FILE", str(instance.first_key))
         exchange = adapter(instance)
-        run = Run(
-            tmp_path / "bot",
-            *("--set", f"paper.exchange_url={instance.rest_url}"),
-            *("--set", f"exchange.address.ca_file={instance.ca}"),
-            *("--set", f"quote.time_to_live_seconds={LIFE}"),
-            *("--set", "quote.max_age_seconds=3600"),
-            *("--set", f"universe.symbols=[{SYMBOL}]"),
+        chosen = (
+            f"paper.exchange_url={instance.rest_url}",
+            f"exchange.address.ca_file={instance.ca}",
+            f"universe.symbols=[{SYMBOL}]",
+            *overrides,
         )
+        run = Run(tmp_path / "bot", *(part for each in chosen for part in ("--set", each)))
         try:
             run.await_event("order_submitted", purpose="entry")
             assert until(lambda: bool(entries(exchange)), LIFE)
-            first = entries(exchange)
-            # Long after these would have expired, others stand in their place.
-            assert until(
-                lambda: bool(entries(exchange)) and not entries(exchange) & first, 3 * LIFE
-            )
+            yield run, exchange
         finally:
             run.process.kill()
             run.process.wait()
+            exchange.close()
+            for pipe in (run.process.stdout, run.process.stderr):
+                assert pipe is not None
+                pipe.close()
+            EmbeddedPostgres(Home(tmp_path / "bot").database).stop()  # it may outlive the bot
+
+
+def test_quotes_of_a_killed_bot_expire_and_those_of_a_living_one_are_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = (f"quote.time_to_live_seconds={LIFE}", "quote.max_age_seconds=3600")
+    with trading(tmp_path, monkeypatch, *life) as (run, exchange):
+        first = entries(exchange)
+        # Long after these would have expired, others stand in their place.
+        assert until(lambda: bool(entries(exchange)) and not entries(exchange) & first, 3 * LIFE)
+        run.process.kill()
+        run.process.wait()
         assert until(lambda: not entries(exchange), LIFE + 3)
-        exchange.close()
-    for pipe in (run.process.stdout, run.process.stderr):
-        assert pipe is not None
-        pipe.close()
-    EmbeddedPostgres(Home(tmp_path / "bot").database).stop()  # it outlived the bot
+
+
+def test_a_second_signal_ends_at_once_and_leaves_no_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with trading(tmp_path, monkeypatch) as (run, exchange):
+        run.process.send_signal(signal.SIGTERM)
+        run.await_event("process_stopping")
+        code, took = run.end(signal.SIGTERM)
+        assert code in {0, 1}  # the orderly end may be quicker than the second signal
+        assert took < 5
+        assert exchange.open_orders() == ()
