@@ -8,6 +8,7 @@
 # make test-compiled   the tests of the core and the matching core, on the compiled core that a wheel holds
 # make chaos   the bot killed some hundred times, its books proved each time: KILLS=500 SEED=1;
 #              then its actors, at random, for MINUTES=10 of trading, and each one hung
+# make reloads the configuration reloaded a thousand times while trading, well and badly: RELOADS=1000 SEED=1
 # make soup    minutes of all faults at once, from several seeds: SEEDS=1,2,3 SECONDS=60
 # make lock    pin what the container image is built with to what is installed here
 # make fmt     format the code
@@ -24,10 +25,11 @@ ARGS ?=
 SEEDS ?= 1,2,3,4,5,6
 SECONDS ?= 60
 KILLS ?= 500
+RELOADS ?= 1000
 MINUTES ?= 10
 SEED ?= 1
 
-.PHONY: run demo test test-compiled chaos soup install sdk prometheus lint bench lock fmt docs clean
+.PHONY: run demo test test-compiled chaos reloads soup install sdk prometheus lint bench lock fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
@@ -77,6 +79,9 @@ test-compiled: install
 chaos: install
 	@$(BIN)/python -m tests.chaos.kill --kills $(KILLS) --seed $(SEED)
 	@$(BIN)/python -m tests.chaos.actors --minutes $(MINUTES) --seed $(SEED)
+
+reloads: install
+	@$(BIN)/python -m tests.chaos.reload_storm --reloads $(RELOADS) --seed $(SEED)
 
 soup: install
 	QUIETMAKER_CHAOS_SEEDS=$(SEEDS) QUIETMAKER_CHAOS_SECONDS=$(SECONDS) \
