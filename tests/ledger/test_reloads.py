@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 from quietmaker.core.reloads import ConfigReloaded
 from tests.ledger.derivations import query
 from tests.ledger.makers import at, entry
 from tests.ledger.prompt import PromptLedger
 
+DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "reload.md"
 APPLIED = ConfigReloaded(
     at=at(5),
     trigger="signal",
@@ -55,6 +59,18 @@ def test_a_reload_is_stored_once_with_what_was_new_and_the_settings_behind_the_h
     ]
     chosen = "SELECT config_sha, settings->>'defaults.quote.max_position' FROM config_history"
     assert query(database_url, chosen) == [("beef", "40")]
+
+
+def test_the_queries_of_the_documentation_find_it(
+    postgres_ledger: PromptLedger, database_url: str
+) -> None:
+    ledger = begun(postgres_ledger)
+    ledger.write([replace(APPLIED, config_sha="0123456789abcdef")])
+    ledger.apply()
+    (block,) = re.findall(r"```sql\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
+    reloads, settings = (query(database_url, each) for each in block.split(";")[:2])
+    assert [row[1:6] for row in reloads] == [("signal", "SIGHUP", "applied", 2, "0123456789ab")]
+    assert len(settings) == 1
 
 
 def test_orders_have_the_hash_that_they_were_decided_by_and_not_that_of_the_start(

@@ -1,4 +1,4 @@
-"""Incident C1, and hummingbot's list with a comma missing: a setting that is said to be live, is.
+"""Incidents C1 and C8, and a peer's list with a comma missing: a setting that is said to be live, is.
 
 For every key of the class `live` or `requote`, another value is brought into force by a reload, and what is
 in force must be another then. A key that nobody takes, or that is misspelt on its way, fails here.
