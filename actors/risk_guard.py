@@ -11,7 +11,7 @@ from the tapes (answers, markouts); what follows acts through the modes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -107,8 +107,15 @@ class RiskGuard(BaseActor[RiskMessage]):
                 moved = desk.look(scope, rules.of(scope), measured, tape, rules.policy, now)
             if moved:
                 self._act(desk, scope, moved)
+        self._forget(desk, scopes)
         self._store_equities(desk, now)
         self._show(desk, rules, now)
+
+    def _forget(self, desk: RiskDesk, scopes: Sequence[str | None]) -> None:
+        """Show and count nothing more of symbols that are gone; their breakers are remembered."""
+        for gone in desk.readings.keys() - set(scopes):
+            desk.forget(gone)
+            self._links.tapes.forget(gone)
 
     # --- remembering ----------------------------------------------------------------------------
 
@@ -119,7 +126,7 @@ class RiskGuard(BaseActor[RiskMessage]):
         except LedgerError as error:
             self._log.warning(Event.LEDGER_UNAVAILABLE, f"breakers cannot be read yet: {error}")
             return None
-        desk = self.desk = RiskDesk(memory.states, memory.equities)
+        desk = self.desk = RiskDesk(memory.states, memory.equities, now=now)
         standing = [e for e in self._links.modes.standing() if e.source is Source.BREAKER]
         for each in standing:
             if desk.speaker(each.scope) is None:

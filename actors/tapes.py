@@ -43,7 +43,7 @@ class Tapes:
             for scope in (None, symbol):
                 self.of(scope).marked(now, value=value, notional=notional)
 
-    def forget(self, symbol: str) -> None:
+    def forget(self, symbol: str | None) -> None:
         """Forget a symbol that is not traded any more."""
         with self.mutex:
             self._tapes.pop(symbol, None)

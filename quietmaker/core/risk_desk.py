@@ -8,7 +8,7 @@ trips nor counts for kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -127,9 +127,17 @@ class RiskDesk:
         self,
         states: Mapping[tuple[str | None, Breaker], BreakerState],
         equities: Mapping[str, Equity],
+        *,
+        now: Instant,
     ) -> None:
-        """Go on from what is remembered."""
-        self._states = dict(states)
+        """Go on from what is remembered.
+
+        A clock may have been set back since: what counts from an arming counts from now at the latest.
+        """
+        self._states = {
+            name: replace(state, armed_at=min(state.armed_at, now))
+            for name, state in states.items()
+        }
         self.equities = dict(equities)
         self.readings: dict[str | None, dict[Breaker, Reading]] = {}
 
@@ -215,10 +223,9 @@ class RiskDesk:
         self._states[scope, state.breaker] = state
         return BreakerMoved(at=state.armed_at, scope=scope, state=state)
 
-    def forget(self, scopes: Iterable[str]) -> None:
-        """Forget the readings of symbols that are not traded any more; their breakers stay."""
-        for scope in scopes:
-            self.readings.pop(scope, None)
+    def forget(self, scope: str | None) -> None:
+        """Forget the readings of a symbol that is not traded any more; its breakers stay."""
+        self.readings.pop(scope, None)
 
     def _rebase(self) -> None:
         self.equities = {money: each.rebased() for money, each in self.equities.items()}

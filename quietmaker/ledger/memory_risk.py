@@ -25,14 +25,18 @@ class MemoryRiskBooks:
     def remembered(self) -> RiskMemory:
         """Return what was stored of breakers and equities."""
         self._check()
-        told = sorted(self._ledger.risk, key=lambda fact: fact.at)
+        told = self._ledger.risk
         return RiskMemory(
             states={
                 (fact.scope, fact.state.breaker): fact.state
                 for fact in told
                 if isinstance(fact, BreakerMoved)
             },
-            equities={fact.money: fact.equity for fact in told if isinstance(fact, EquitySeen)},
+            equities={
+                fact.money: fact.equity
+                for fact in sorted(told, key=lambda each: each.at)
+                if isinstance(fact, EquitySeen)
+            },
         )
 
     def results(

@@ -28,7 +28,7 @@ from actors.window import OrderWindow
 from quietmaker.core.commands import CancelOrder, CancelReason, SubmitOrder
 from quietmaker.core.events import OrderFilled, OrderMoved, Tick
 from quietmaker.core.orders import ExitReason, Intent, Move, OrderState, Purpose
-from quietmaker.core.units import SECOND, Side, Ticks
+from quietmaker.core.units import SECOND, Lots, Side, Ticks
 from quietmaker.errors import LedgerError, LedgerUnavailable
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import Accepted, Mismatched, OrderFact, Rejected, Unknown, UserFill
@@ -542,6 +542,35 @@ def test_entries_beyond_the_churn_budget_are_refused_and_exits_are_not() -> None
     rig.later(60)
     rig.send("later")
     assert rig.exchange.asked("submit")[-1] == "later"
+
+
+def test_an_entry_that_cannot_be_paid_for_is_not_even_stored_and_exits_are_never_asked() -> None:
+    rig = Rig(money="60")  # two orders of $25 and the dearer fee
+    for number in range(3):
+        rig.send(f"e{number}")
+    rig.send("exit", leaving=True)
+    assert rig.exchange.asked("submit") == ["e0", "e1", "exit"]
+    assert "e2" not in rig.ledger.intents
+    refused = [reason for move, reason in rig.moves() if move is Move.REJECTED]
+    assert refused == ["capital: needs 25.1 USD, 9.8 free for X-USD (capital)"]
+
+
+def test_what_is_told_of_orders_gives_back_what_they_held() -> None:
+    rig = Rig(money="60")
+    rig.send("e0")
+    rig.send("e1")
+    rig.news.moved(SYMBOL, "e0", Move.CANCELLED)
+    rig.send("e2")
+    assert rig.exchange.asked("submit")[-1] == "e2"
+    rig.news.filled(make_fill("t1", Side.BUY, 10_000, 250, client_id="e1"))
+    rig.news.moved(SYMBOL, "e1", Move.FILLED, filled=Lots(250))
+    rig.send("e3")
+    assert "e3" not in rig.exchange.asked("submit")  # spent is spent
+    rig.clock.advance(10 * SECOND)
+    later = rig.clock.now()
+    rig.news.filled(make_fill("t2", Side.SELL, 10_000, 250, client_id="x1", at=later))
+    rig.send("e4")
+    assert rig.exchange.asked("submit")[-1] == "e4"
 
 
 def test_what_is_handed_in_at_the_window_never_waits_for_the_gateways_inbox() -> None:

@@ -207,6 +207,20 @@ def test_a_new_trader_is_told_everything_that_it_needs_to_decide() -> None:
     assert verdict.rule == "permanent_exclusions: X-*"
 
 
+def test_an_adopted_order_keeps_what_is_held_for_it() -> None:
+    rig = Rig()
+    rig.intent("c1")
+    rig.move("c1", Move.ACCEPTED)
+    rig.exchange.orders["c1"] = report("c1", OrderState.OPEN)
+    rig.exchange.money = {"USD": usd("900", "25.1")}
+    told = rig.recover()
+    assert told is not None
+    (funds,) = (each for each in told.setting if isinstance(each, FundsChanged))
+    assert funds.quote == Decimal(
+        "925.1"
+    )  # its own hold included: the core subtracts its own orders
+
+
 def test_a_trader_that_starts_before_the_filter_spoke_is_told_no_verdict() -> None:
     rig = Rig(spoken=False)
     told = rig.recover()

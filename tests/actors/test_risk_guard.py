@@ -268,6 +268,31 @@ def test_a_breaker_that_was_stored_and_does_not_stand_was_lifted_while_nobody_lo
     assert rig.mode()[0] is Mode.RUN
 
 
+def test_a_clock_that_was_set_back_excuses_no_loss() -> None:
+    rig = Rig(symbol=replace(NO_LIMITS, consecutive_losses=2))
+    rig.say(recent={"A-USD": [(rig.clock.now(), Decimal(-1))] * 2})
+    rig.look()
+    rig.look(16 * MINUTE)  # it resumed, and counts from there
+    rig.clock.advance(-60 * MINUTE)
+    rig.restart()
+    rig.say()
+    rig.look()
+    rig.clock.advance(SECOND)
+    rig.say(recent={"A-USD": [(rig.clock.now(), Decimal(-1))] * 2})
+    rig.look()
+    assert rig.mode()[0] is Mode.HALT
+
+
+def test_a_symbol_that_is_gone_is_shown_and_counted_no_more() -> None:
+    rig = Rig(symbol=replace(NO_LIMITS, daily_loss=Decimal(5)))
+    rig.say(**losing("-4"))
+    rig.look()
+    del rig.products["A-USD"]
+    rig.look()
+    limits = {each["limit"]: each for each in rig.page.read()["limits"]}
+    assert limits["risk.max_daily_loss"]["value"] == "0"
+
+
 def test_a_mode_whose_breaker_a_kill_kept_from_being_stored_is_taken_over() -> None:
     rig = Rig(symbol=replace(NO_LIMITS, reject_pct=Decimal(50)))
     rig.modes.impose(Source.BREAKER, "A-USD", Mode.HALT, reason="60 %", by="max_reject_pct")

@@ -131,6 +131,13 @@ def test_a_recovery_knows_the_latest_day_and_its_result(books: Opened) -> None:
     assert ledger.books(PRODUCTS).symbols[SYMBOL].latest == (day, Decimal("-0.990"))
 
 
+def test_the_last_word_recorded_stands_whatever_the_clock_did(books: Opened) -> None:
+    ledger, reads = books
+    ledger.write([moved(100, Phase.ARMED)])
+    ledger.write([moved(3, Phase.HALTED)])
+    assert reads.remembered().states[SYMBOL, Breaker.DAILY_LOSS].phase is Phase.HALTED
+
+
 def test_what_is_told_twice_is_stored_once(books: Opened) -> None:
     ledger, reads = books
     ledger.write([moved(1, Phase.TRIPPED)])

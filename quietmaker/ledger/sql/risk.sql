@@ -1,8 +1,9 @@
--- What the risk guard reads: how breakers and equities stand, and what trading came to.
+-- What the risk guard reads: how breakers and equities stand, and what trading came to. Of breakers the last
+-- word recorded stands, not the one of the latest time: a clock can be set back between two runs.
 
 -- name: breakers
 SELECT DISTINCT ON (breaker, coalesce(scope, '')) scope, breaker, phase, armed_ns, until_ns, trips, reason
-FROM breakers ORDER BY breaker, coalesce(scope, ''), at_ns DESC
+FROM breakers ORDER BY breaker, coalesce(scope, ''), id DESC
 
 -- name: equities
 SELECT DISTINCT ON (money) money, capital, result, peak FROM equities ORDER BY money, at_ns DESC
