@@ -49,3 +49,22 @@ def test_a_running_process_takes_what_is_good_refuses_what_is_bad_and_goes_on(
     code, _ = run.end()
     assert code == 0
     assert not [line for line in run.lines if line["event"] == "actor_restarted"]
+
+
+def test_symbols_come_and_go_in_a_running_process(
+    start: Callable[..., Run], tmp_path: Path
+) -> None:
+    path = tmp_path / "paper.yaml"
+    path.write_text(QUICK + "universe: {symbols: [PROVE-USD, KAIO-USD]}\n")
+    run = start("--config", str(path))
+    run.await_event("process_ready")
+    path.write_text(QUICK + "universe: {symbols: [KAIO-USD, FORTH-USD]}\n")
+    assert run.await_event("symbol_added")["symbol"] == "FORTH-USD"
+    assert run.await_event("symbol_removed")["symbol"] == "PROVE-USD"
+    run.await_event("order_submitted", symbol="FORTH-USD")
+    _, metrics = run.get("/metrics")
+    assert 'symbol="FORTH-USD"' in metrics
+    assert 'symbol="PROVE-USD"' not in metrics
+    code, _ = run.end()
+    assert code == 0
+    assert not [line for line in run.lines if line["event"] == "actor_restarted"]
