@@ -10,6 +10,7 @@
 #              then its actors, at random, for MINUTES=10 of trading, and each one hung
 # make reloads the configuration reloaded a thousand times while trading, well and badly: RELOADS=1000 SEED=1
 # make soup    minutes of all faults at once, from several seeds: SEEDS=1,2,3 SECONDS=60
+# make image-check   the container image built without a network or an engine, and the bot run in it (root, buildah, debootstrap)
 # make lock    pin what the container image is built with to what is installed here
 # make fmt     format the code
 
@@ -29,7 +30,7 @@ RELOADS ?= 1000
 MINUTES ?= 10
 SEED ?= 1
 
-.PHONY: run demo test test-compiled chaos reloads soup install sdk prometheus lint bench lock fmt docs clean
+.PHONY: run demo test test-compiled chaos reloads soup install sdk prometheus lint bench image-check lock fmt docs clean
 
 run: install
 	@$(BIN)/quietmaker run $(ARGS)
@@ -94,6 +95,9 @@ bench: install
 fmt: install
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true
 	$(BIN)/ruff format --quiet $(SOURCES)
+
+image-check:
+	@PYTHON=$(PYTHON) deploy/image-check.sh
 
 lock: install
 	@$(BIN)/python -m tests.kit.constraints
