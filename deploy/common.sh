@@ -82,22 +82,16 @@ with_exchange() {
     [ "$(profile)" != demo ] || QUIETMAKER_IMAGE=$1 compose up --detach --wait exchange >&2
 }
 
-# One bot at a time: going live stops what traded on paper, which has the same port.
-stop_others() {
-    keep=" $(bot "$1") "
-    [ "$1" != demo ] || keep="$keep exchange "
-    set --
-    for each in bot bot-live bot-demo exchange; do
-        case $keep in *" $each "*) ;; *) set -- "$@" "$each" ;; esac
-    done
-    compose --profile paper --profile demo --profile live stop "$@" >&2
+# Stop whatever trades, in any profile, while its database is still there: compose may want to change that as well.
+stop_bots() {
+    compose --profile paper --profile demo --profile live stop bot bot-live bot-demo >&2
 }
 
 # Start an image and wait until it is healthy, then until it is ready and passes its verification.
 start_and_verify() {
     image=$1
     set_setting QUIETMAKER_IMAGE "$image"
-    stop_others "$(profile)" || return 1
+    stop_bots || return 1
     compose up --detach --wait --wait-timeout "${QUIETMAKER_WAIT:-120}" "$(bot "$(profile)")" || return 1
     verify_for "${QUIETMAKER_PATIENCE:-120}" "$(image_revision "$image")" || return 1
     # What watches is no reason to take back what trades, and starting it touches nothing that does.

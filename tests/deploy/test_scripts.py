@@ -17,6 +17,7 @@ from supervisors import build
 ROOT: Final = Path(__file__).parents[2]
 ENGINE: Final = ROOT / "tests" / "deploy" / "engine.py"
 START: Final = "up 120 bot"
+STOP: Final = "stop bot bot-live bot-demo"
 NAME: Final = "deploy@example.org"
 
 
@@ -92,7 +93,7 @@ def site(tmp_path: Path) -> Site:
 
 def stopped_nothing(site: Site) -> bool:
     """Return whether what runs was left alone."""
-    return not {START, "stop bot"} & set(site.read()["calls"])
+    return not {START, STOP, "stop bot"} & set(site.read()["calls"])
 
 
 def test_a_commit_is_built_checked_started_and_verified_in_this_order(site: Site) -> None:
@@ -131,7 +132,7 @@ def test_a_backup_is_taken_by_what_runs_before_it_is_stopped(site: Site) -> None
     calls = site.read()["calls"]
     assert "up postgres" not in calls  # it serves what trades
     backup = next(i for i, call in enumerate(calls) if "db backup" in call)
-    assert backup < calls.index(START)
+    assert backup < calls.index(STOP) < calls.index(START)
     log = (site.deploy / "releases" / "log").read_text().splitlines()
     assert [line.split("\t")[0] for line in log] == ["1", "2"]
     assert log[1].split("\t")[6].startswith("/var/lib/quietmaker/backup-")
@@ -181,7 +182,7 @@ def test_going_live_stops_what_traded_on_paper(site: Site) -> None:
     (site.deploy / ".env").write_text("COMPOSE_PROFILES=live\n")
     assert site.update().returncode == 0
     calls = site.read()["calls"]
-    assert calls.index("stop bot bot-demo exchange") < calls.index("up 120 bot-live")
+    assert calls.index(STOP) < calls.index("up 120 bot-live")
 
 
 def test_a_rollback_puts_back_the_image_before_and_verifies_it(site: Site) -> None:
