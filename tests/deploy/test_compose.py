@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -196,6 +197,13 @@ def test_secrets_are_made_once_and_for_this_user_alone(deployed: Path) -> None:
     assert stat.S_IMODE((deployed / ".env").stat().st_mode) == 0o600
     for secret in before.values():
         assert secret.encode() not in done.stdout + done.stderr
+
+
+def test_the_demo_bans_what_the_founding_document_bans_and_is_paper() -> None:
+    settings = load(DEPLOY / "demo.yaml", env={}, overrides=())
+    assert settings.mode == "paper"
+    assert settings.universe.permanent_exclusions == ("TNSR-USD",)
+    assert settings.symbol("BTC-USD").exits.min_profit_pct == Decimal("0.2")
 
 
 def test_live_without_a_key_is_refused(tmp_path: Path) -> None:
