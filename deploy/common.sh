@@ -77,6 +77,12 @@ once() {
     QUIETMAKER_IMAGE=$image compose run --rm --no-deps -T "$(bot "$(profile)")" "$@"
 }
 
+# Whether a file is in the bot's volume; asked of an image's Python, since there may be no shell in it.
+readable() {
+    QUIETMAKER_IMAGE=$1 compose run --rm --no-deps -T --entrypoint /opt/quietmaker/bin/python "$(bot "$(profile)")" \
+        -c 'import os, sys; sys.exit(not os.access(sys.argv[1], os.R_OK))' "$2"
+}
+
 # A demo's bot lives in the network of its exchange, which has to be there even for a command.
 with_exchange() {
     [ "$(profile)" != demo ] || QUIETMAKER_IMAGE=$1 compose up --detach --wait exchange >&2

@@ -24,8 +24,8 @@ if ! $b inspect --type image localhost/base > /dev/null 2>&1; then
     $b commit --quiet --rm "$base" localhost/base > /dev/null
 fi
 revision=$(git rev-parse HEAD)
-[ "$(cat "$work/wheels/REVISION" 2> /dev/null)" = "$revision" ] || deploy/wheels.sh "$work/wheels" HEAD
-image=$(QUIETMAKER_ENGINE=$b deploy/build.sh --wheels "$work/wheels" --base localhost/base --build-base localhost/base HEAD \
+[ "$(cat "$work/wheels/REVISION" 2> /dev/null)" = "$revision" ] || deploy/wheels.sh "$work/wheels" "$revision"
+image=$(QUIETMAKER_ENGINE=$b deploy/build.sh --wheels "$work/wheels" --base localhost/base --build-base localhost/base "$revision" \
     2> "$work/build.log") || { tail -n 20 "$work/build.log" >&2; exit 1; }
 
 container=$($b from "$image")

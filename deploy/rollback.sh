@@ -10,8 +10,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=deploy/common.sh
 . "$here/common.sh"
 profile=$(profile)
-bot=$(bot "$profile")
 restore=
+psql() {
+    compose exec -T postgres psql --quiet --username postgres --dbname postgres -v ON_ERROR_STOP=1 "$@" > /dev/null
+}
 while [ $# -gt 0 ]; do
     case $1 in
         --restore) restore=${2:?--restore needs a backup, see $releases/log}; shift 2 ;;
@@ -36,13 +38,19 @@ if [ -z "$restore" ]; then
     once "$image" db schema >&2 ||
         fail "the books are newer than $image; a backup of before: deploy/rollback.sh --restore BACKUP (see $releases/log)"
 else
-    say "stopping what runs; the books of now are kept as quietmaker_${profile}_$(date -u +%Y%m%d%H%M%S)"
-    compose stop "$bot" >&2
-    compose exec -T postgres psql --quiet --username postgres --dbname postgres -v ON_ERROR_STOP=1 \
-        -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'quietmaker_$profile'" \
-        -c "ALTER DATABASE quietmaker_$profile RENAME TO quietmaker_${profile}_$(date -u +%Y%m%d%H%M%S)" \
-        -c "CREATE DATABASE quietmaker_$profile OWNER quietmaker" > /dev/null
-    once "$image" db restore "$restore" >&2
+    readable "$image" "$restore" || fail "$restore is no file in the bot's volume; see $releases/log"
+    kept=quietmaker_${profile}_$(date -u +%Y%m%d%H%M%S)
+    say "stopping what runs; the books of now are kept as $kept"
+    stop_bots
+    psql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'quietmaker_$profile'" \
+        -c "ALTER DATABASE quietmaker_$profile RENAME TO $kept" \
+        -c "CREATE DATABASE quietmaker_$profile OWNER quietmaker"
+    if ! once "$image" db restore "$restore" >&2; then
+        say "putting the books of now back, and $current"
+        psql -c "DROP DATABASE quietmaker_$profile" -c "ALTER DATABASE $kept RENAME TO quietmaker_$profile"
+        start_and_verify "$current" || say "$current does not verify any more either"
+        fail "$restore was not restored"
+    fi
 fi
 start_and_verify "$image" || fail "$image does not verify; see docs/operating.md"
 record "$image" "$id" "$(image_revision "$image")" "$(once "$image" db schema --json |

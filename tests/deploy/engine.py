@@ -61,7 +61,8 @@ class Engine:
         if words[0] == "up":
             return self.up(words)
         if words[0] == "run":
-            return self.once(os.environ["QUIETMAKER_IMAGE"], words[words.index("-T") + 2 :])
+            service = next(place for place, word in enumerate(words) if word.startswith("bot"))
+            return self.once(os.environ["QUIETMAKER_IMAGE"], words[service + 1 :])
         if words[0] == "ps":
             print("container" if self.state["running"] else "")  # noqa: T201
         if words[0] == "stop" and "bot" in words:
@@ -82,7 +83,11 @@ class Engine:
         found = self.image(name)
         if words[:2] == ["config", "check"]:
             return 0 if found["valid"] else 4
+        if "os.access" in words[1]:
+            return 0 if words[-1].endswith(".zip") else 1
         if words[:2] == ["db", "restore"]:
+            if words[2] == "/damaged.zip":
+                return 1
             self.state["books"] = found["schema"]
         if words[:2] == ["db", "schema"]:
             print(f'{{\n  "books": "{self.state["books"]:04}",\n  "program": "x"\n}}')  # noqa: T201

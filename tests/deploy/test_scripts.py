@@ -208,6 +208,20 @@ def test_a_rollback_across_a_migration_is_refused_before_anything_stops(site: Si
     assert site.read()["running"] == second
 
 
+def test_a_backup_that_is_not_there_stops_nothing_and_a_damaged_one_is_undone(site: Site) -> None:
+    site.update()
+    site.commit("second")
+    site.update(schema=6)
+    second = site.setting()
+    assert site.run("rollback.sh", "--restore", "none").returncode == 1
+    assert stopped_nothing(site)
+    done = site.run("rollback.sh", "--restore", "/damaged.zip")
+    assert (done.returncode, "was not restored" in done.stderr) == (1, True)
+    renames = [call for call in site.read()["calls"] if "RENAME" in call]
+    assert [" TO quietmaker_paper_" in call for call in renames] == [True, False]
+    assert (site.read()["running"], site.setting()) == (second, second)
+
+
 def test_a_name_that_means_another_image_now_is_refused(site: Site) -> None:
     site.update()
     first = site.setting()
