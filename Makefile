@@ -90,7 +90,7 @@ soup: install
 
 bench: install
 	@$(BIN)/python -m bench.replay && $(BIN)/python -m bench.replay --interpreted
-	@for each in ledger ledger_recovery ledger_filter calibrate filter wire control start; do $(BIN)/python -m bench.$$each || exit 1; done
+	@for each in ledger ledger_recovery ledger_filter calibrate filter wire control start scrape; do $(BIN)/python -m bench.$$each || exit 1; done
 
 fmt: install
 	$(BIN)/ruff check --quiet --fix $(SOURCES) || true

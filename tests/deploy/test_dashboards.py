@@ -11,8 +11,11 @@ import yaml
 
 from deploy.dashboards.boards import BOARDS, FOLDER
 from deploy.dashboards.model import Dashboard, document
-from tests.deploy.names import faults, names
-from tests.kit.prometheus import ROOT
+from deploy.dashboards.overview import OVERVIEW
+from quietmaker.telemetry.docs import metrics_document
+from tests.deploy import names
+from tests.deploy.names import faults
+from tests.kit.prometheus import ROOT, RULES
 
 MOST_PANELS = 16
 boards = pytest.mark.parametrize("board", BOARDS, ids=lambda each: str(each.name))
@@ -72,7 +75,7 @@ def test_every_expression_names_what_exists_and_a_source_that_can_be_chosen(
                 continue
             expression = target["expr"]
             assert list(faults(expression)) == [], panel["title"]
-            for _ in names(expression):
+            for _ in names.names(expression):
                 assert 'job="$job"' in expression, panel["title"]
             for window in re.findall(r"rate\([^\[]*\[([^\]]*)\]", expression):
                 assert window == "$__rate_interval", panel["title"]
@@ -117,3 +120,16 @@ def test_the_founding_targets_have_panels() -> None:
         "Keepalive time-outs",
         "By exit rule",
     }
+
+
+def test_a_metric_that_is_renamed_is_missed_by_rules_dashboards_and_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    renamed = {name: each for name, each in names.families().items() if "unprotected" not in name}
+    assert len(renamed) == len(names.families()) - 1
+    monkeypatch.setattr(names, "families", lambda: renamed)
+    missed = "there is no metric quietmaker_position_unprotected"
+    assert missed in [fault for path in RULES for fault in names.faults(path.read_text())]
+    shown = [target.get("expr", "") for panel in panels(OVERVIEW) for target in panel["targets"]]
+    assert missed in [fault for expression in shown for fault in names.faults(expression)]
+    assert "`quietmaker_position_unprotected`" in metrics_document(), "and its row there changes"
