@@ -48,11 +48,12 @@ from quietmaker.core.orders import (
     Working,
 )
 from quietmaker.core.positions import Lot
+from quietmaker.core.state import tick_lots
 from quietmaker.core.trader import Trader
 from quietmaker.core.units import PPB, SECOND, Instant, Liquidity, Lots, Rate, Side, Ticks
 from quietmaker.ledger.memory import MemoryLedger
 from quietmaker.ports import FillMarked, LedgerFact
-from tests.actors.fakes import HandClock, Told, around, make_capital, make_metrics
+from tests.actors.fakes import HandClock, Told, around, make_capital, make_metrics, usd
 from tests.kit.makers import (
     FEES,
     SYMBOL,
@@ -73,6 +74,7 @@ class Rig:
     feed: Told[FeedMessage] = field(default_factory=Told)
     board: Board = field(default_factory=Board)
     standing: Mode = Mode.RUN
+    money: str = "1000000"
 
     def mode(self, now: Instant) -> ModeChanged:
         return ModeChanged(now=now, mode=self.standing, reason="operator anna: a test")
@@ -81,7 +83,7 @@ class Rig:
         self.product = make_product()
         self.ledger = MemoryLedger()
         self.metrics = make_metrics()
-        self.capital = make_capital({SYMBOL: self.product}, self.clock)
+        self.capital = make_capital({SYMBOL: self.product}, self.clock, money=self.money)
         self.facts = FactLog(self.ledger, lambda: None)
         self.slot = MarketSlot(lambda: True)
         core = Trader(self.product, make_params(), id_prefix="qm1")
@@ -187,6 +189,37 @@ def fill_of(intent: Intent, trade_id: str, *, price: int | None = None) -> Fill:
         client_id=intent.client_id,
         fee=maker_fee(make_product(), at_price, intent.size),
     )
+
+
+def test_a_trader_without_money_stands_in_line_and_quotes_once_there_is_some() -> None:
+    rig = Rig(money="25.09")  # one order holds $25.10
+    rig.recover()
+    rig.let_pass(1)
+    rig.touch()
+    assert rig.gateway.take() == []
+    rig.let_pass(1)
+    assert rig.capital.waiting() == 1
+    marks = rig.capital.mark(["USD"])
+    rig.capital.observe({"USD": usd("25.1")}, marks, {})
+    rig.let_pass(1)
+    (command,) = rig.gateway.take()
+    assert isinstance(command, SubmitOrder)
+    rig.let_pass(1)
+    assert rig.capital.waiting() == 0
+
+
+def test_after_a_fill_a_trader_learns_anew_what_there_is() -> None:
+    rig = Rig(money="30")
+    intent = rig.quoting()
+    assert rig.capital.admit(intent) is None
+    fill = fill_of(intent, "t1")
+    rig.capital.executed(fill)
+    rig.let_pass(1)  # what is left is learned before the fill is heard of, which takes it off again
+    rig.filled(fill)
+    rig.let_pass(1)
+    state = rig.trader.core.state
+    left = Decimal(30) - state.product.notional(fill.price, fill.size) - fill.fee
+    assert state.funds == tick_lots(state.product, left)
 
 
 def test_a_trader_asks_to_be_recovered_and_sends_nothing_before() -> None:
