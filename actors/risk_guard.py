@@ -51,6 +51,7 @@ class RiskLinks:
         products: of the symbols that are traded; may be another mapping at each look.
         rules: returns those in force.
         put: records a fact.
+        waiting: returns how many symbols stand in line for money.
         page: shows what was measured.
     """
 
@@ -62,6 +63,7 @@ class RiskLinks:
     products: Mapping[str, Product]
     rules: Callable[[], RiskRules]
     put: Callable[[LedgerFact], object]
+    waiting: Callable[[], int]
     page: RiskPage
     metrics: RiskMetrics
 
@@ -221,7 +223,7 @@ class RiskGuard(BaseActor[RiskMessage]):
             drawdown=None if dollars is None else dollars.drawdown,
         )
         links.metrics.standing(state.phase for _, state in desk.open())
-        links.page.show(document(desk, used, now))
+        links.page.show({**document(desk, used, now), "waiting_for_capital": links.waiting()})
 
 
 NAME: Final = "risk_guard"

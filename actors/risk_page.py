@@ -39,7 +39,12 @@ class RiskPage:
 
     def __init__(self) -> None:
         """Start with nothing to show."""
-        self._document: dict[str, Any] = {"equity": {}, "limits": [], "breakers": []}
+        self._document: dict[str, Any] = {
+            "equity": {},
+            "limits": [],
+            "breakers": [],
+            "waiting_for_capital": 0,
+        }
         self._mutex = threading.Lock()
 
     def show(self, document: dict[str, Any]) -> None:

@@ -282,6 +282,7 @@ class TraderActor(BaseActor[TraderMessage]):
         ):
             self._call_back(event)  # recovery adopted what there was: it came later
             return
+        self._learn_shared()  # its end may be the end of a turn: what it held may be somebody else's now
         self._do(self.core.on(event))
         self._remember(event.client_id, event.move)
 

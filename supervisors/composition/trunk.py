@@ -135,6 +135,7 @@ def risk_guard(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
         products=shared.products,
         rules=partial(_risk_rules, shared),
         put=shared.facts.put,
+        waiting=shared.capital.waiting,
         page=shared.risk_page,
         metrics=shared.outside.metrics.risk,
     )

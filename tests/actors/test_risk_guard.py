@@ -125,6 +125,7 @@ class Rig:
                 ),
             ),
             put=self.put,
+            waiting=lambda: 3,
             page=self.page,
             metrics=self.metrics.risk,
         )
@@ -466,6 +467,7 @@ def test_the_status_names_every_limit_with_its_setting_and_what_is_used() -> Non
     rig.board.show(view("A-USD", exposure=Decimal(100), working=3))
     rig.say(**losing("-1"))
     rig.look()
+    assert rig.page.read()["waiting_for_capital"] == 3
     limits = {each["limit"]: each for each in rig.page.read()["limits"]}
     assert limits["risk.max_exposure"]["used_pct"] == "40"
     assert limits["risk.max_open_orders"]["scope"] == "A-USD"

@@ -208,6 +208,18 @@ def test_a_trader_without_money_stands_in_line_and_quotes_once_there_is_some() -
     assert rig.capital.waiting() == 0
 
 
+def test_a_quote_that_ended_is_not_replaced_with_money_that_others_wait_for() -> None:
+    rig = Rig(money="30")
+    intent = rig.quoting()
+    assert rig.capital.admit(intent) is None
+    rig.let_pass(59)
+    rig.clock.advance(SECOND)  # its turn is over
+    rig.capital.wish("Y-USD", "USD", Decimal(25))
+    rig.capital.moved(intent.client_id, Move.EXPIRED, None)
+    rig.moved(intent.client_id, Move.EXPIRED)
+    assert rig.gateway.take() == []
+
+
 def test_after_a_fill_a_trader_learns_anew_what_there_is() -> None:
     rig = Rig(money="30")
     intent = rig.quoting()
