@@ -72,14 +72,23 @@ image_revision() {
 }
 
 # Run a command of an image with the configuration, books and home of the deployment; nothing else is started.
+# Not with --rm: some engines lose the exit code with the container.
+one_off() {
+    image=$1; shift
+    code=0
+    QUIETMAKER_IMAGE=$image compose run --no-deps -T --name "quietmaker-once-$$" "$@" || code=$?
+    $engine rm --force "quietmaker-once-$$" > /dev/null 2>&1 || true
+    return "$code"
+}
+
 once() {
     image=$1; shift
-    QUIETMAKER_IMAGE=$image compose run --rm --no-deps -T "$(bot "$(profile)")" "$@"
+    one_off "$image" "$(bot "$(profile)")" "$@"
 }
 
 # Whether a file is in the bot's volume; asked of an image's Python, since there may be no shell in it.
 readable() {
-    QUIETMAKER_IMAGE=$1 compose run --rm --no-deps -T --entrypoint /opt/quietmaker/bin/python "$(bot "$(profile)")" \
+    one_off "$1" --entrypoint /opt/quietmaker/bin/python "$(bot "$(profile)")" \
         -c 'import os, sys; sys.exit(not os.access(sys.argv[1], os.R_OK))' "$2"
 }
 
