@@ -57,6 +57,9 @@ class Engine:
             return 1
         while words[0] == "--profile":
             words = words[2:]
+        if "--name" in words:
+            place = words.index("--name")
+            words = [*words[:place], *words[place + 2 :]]
         self.state["calls"].append(" ".join(word for word in words if not word.startswith("-")))
         if words[0] == "up":
             return self.up(words)
