@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, TypeVar, get_type_hints
 
 from quietmaker.core.fees import FeeRates
@@ -373,10 +373,17 @@ def _build(section: type[_S], value: Callable[[Key], object]) -> _S:
     return _build_at(section, (), keys_of(section), value)
 
 
+@cache
+def _hints(section: type) -> dict[str, Any]:
+    """Return the types of a section's fields; working them out takes longer than everything else."""
+    return get_type_hints(section)
+
+
 def _build_at(
     section: type[_S], at: Path, known: Map[Path, Key], value: Callable[[Key], object]
 ) -> _S:
-    hints = get_type_hints(section)
+    kind: type = section
+    hints = _hints(kind)
     parts: dict[str, Any] = {}
     for part in fields(section):  # type: ignore[arg-type]  # every section is a dataclass
         path = (*at, part.name)

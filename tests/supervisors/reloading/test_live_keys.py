@@ -22,26 +22,18 @@ from quietmaker.settings.kinds import Choice, Flag, Number
 from quietmaker.settings.schema import GlobalSettings
 from quietmaker.settings.trading import SymbolSettings
 from quietmaker.telemetry import logs
+from supervisors.composition import trunk
 from supervisors.reloading.generations import Result
 from supervisors.reloading.parts import Logs, Universe
 from supervisors.reloading.reloader import Reloader
 from tests.supervisors.reloading.rig import SIGNAL
 from tests.supervisors.test_trading import SYMBOLS, Rig
 
-GUARDED = (
-    "account.",
-    "risk.max_consecutive_losses",
-    "risk.max_reject_pct",
-    "risk.max_adverse_markout_pct",
-    "risk.max_inventory_age_seconds",
-    "risk.max_data_age_seconds",
-)
-"""Keys of the risk guard, which is not composed here."""
 LIVE = [
     key
     for section in (GlobalSettings, SymbolSettings)
     for key in keys_of(section).values()
-    if key.reload is not Reload.RESTART and not key.name.startswith(GUARDED)
+    if key.reload is not Reload.RESTART
 ]
 WRITTEN = {
     "universe.symbols": "[PROVE-USD]",
@@ -101,7 +93,12 @@ class Everything:
         """Return everything that a setting can change, without the hash of the settings."""
         traders = self.parts["traders"]._resolved(self.generations.current)
         filter_ = self.parts["filter"]
+        shared = self.parts["traders"]._shared
+        guard, capital = trunk._risk_rules(shared), shared.capital
         return [
+            (capital._turn(), [capital._caps(symbol) for symbol in SYMBOLS]),
+            (guard.policy, guard.account),
+            [(guard.symbol(symbol), guard.caps(symbol)) for symbol in SYMBOLS],
             {symbol: replace(params, config_sha="") for symbol, params in traders.items()},
             replace(filter_._links, banned=None, config_sha=""),
             [filter_._links.banned(symbol) for symbol in SYMBOLS],
