@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.integration.test_run import Run, start
+from quietmaker.ledger.server.embedded import EmbeddedPostgres
+from supervisors.home import Home
+from tests.integration.test_run import PATIENCE, ROOT, Run, start
 
 __all__ = ["start"]
 
@@ -68,3 +74,43 @@ def test_symbols_come_and_go_in_a_running_process(
     code, _ = run.end()
     assert code == 0
     assert not [line for line in run.lines if line["event"] == "actor_restarted"]
+
+
+ON_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    " os.execv(sys.executable, [sys.executable, '-m', 'supervisors.cli', 'run', '--config', sys.argv[1]])"
+)
+"""Makes its standard input the terminal of its session, then runs the bot."""
+
+
+def test_a_terminal_that_is_closed_is_a_stop_and_not_a_reload(tmp_path: Path) -> None:
+    path = tmp_path / "paper.yaml"
+    path.write_text(QUICK)
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, str(path)],
+        cwd=ROOT,
+        env={**os.environ, "QUIETMAKER_HOME": str(tmp_path / "home")},
+        stdin=slave,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    os.close(slave)
+    assert process.stdout is not None
+    try:
+        with process.stdout as lines:
+            said = []
+            for line in lines:
+                said.append(line)
+                if '"process_ready"' in line:
+                    process.send_signal(signal.SIGHUP)  # the terminal is there: a reload
+                elif '"config_reloaded"' in line:
+                    os.close(master)
+        assert process.wait(timeout=PATIENCE) == 0
+    finally:
+        process.kill()
+        process.wait()
+        EmbeddedPostgres(Home(tmp_path / "home").database).stop()
+    (stopping,) = [line for line in said if '"process_stopping"' in line]
+    assert "the terminal is gone" in stopping
