@@ -6,6 +6,8 @@ The bot is killed where nothing can clean up after it. Its exchange lives on, in
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +26,7 @@ from supervisors.clock import SystemClock
 from supervisors.exchange_instance import ExchangeInstance
 from supervisors.home import Home
 from supervisors.link import make_exchange, paper_endpoints
-from tests.integration.test_run import Run
+from tests.integration.test_run import PATIENCE, ROOT, Run
 from tests.kit.paper_exchange import paper_exchange
 
 LIFE = 5
@@ -114,3 +116,32 @@ def test_a_second_signal_ends_at_once_and_leaves_no_order(
         assert code in {0, 1}  # the orderly end may be quicker than the second signal
         assert took < 5
         assert exchange.open_orders() == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"), [("crash", "root was restarted"), ("hang", "gateway hangs")]
+)
+def test_a_bot_that_gives_up_leaves_no_order_and_says_so_by_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, why: str
+) -> None:
+    once = [f"supervision.{branch}.max_restarts=1" for branch in ("symbols", "trading", "root")]
+    with paper_exchange(tmp_path / "exchange") as instance:
+        monkeypatch.setenv("QUIETMAKER_API_KEY_FILE", str(instance.first_key))
+        monkeypatch.setenv("QUIETMAKER_HOME", str(tmp_path / "bot"))
+        chosen = (
+            f"paper.exchange_url={instance.rest_url}",
+            f"exchange.address.ca_file={instance.ca}",
+            f"universe.symbols=[{SYMBOL}, KAIO-USD, FORTH-USD]",
+            "management.port=0",
+            *once,
+        )
+        command = [sys.executable, "-m", "tests.kit.crashing", kind, "run"]
+        command += [part for each in chosen for part in ("--set", each)]
+        ended = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+        assert ended.returncode == 1, ended.stderr
+        assert why in ended.stdout
+        exchange = adapter(instance)
+        assert exchange.open_orders() == ()
+        exchange.close()
