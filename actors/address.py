@@ -7,7 +7,7 @@ others hold instead: the supervisor rebinds it, and what cannot be delivered is 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import pykka
@@ -93,3 +93,10 @@ class Address(Generic[M]):
                 return True
         self._dead.add(self.name, message)
         return False
+
+
+def tell_one(addresses: Mapping[str, Tellable[M]], name: str, message: M) -> None:
+    """Tell one of those that come and go, if it is there now."""
+    address = addresses.get(name)
+    if address is not None:
+        address.tell(message)

@@ -21,6 +21,7 @@ OVERLAP: Final = Nanos(60 * SECOND)
 """Executions are asked for from this long before the oldest order they can belong to."""
 LISTED_LATE: Final = Nanos(600 * SECOND)
 """An execution that is listed later than this is found where its order states more than was listed."""
+BELIEVED: Final = "executions are believed, not the stated size"
 NOT_FOUND: Final = "not found at recovery"
 _ACCEPTED: Final = frozenset({OrderState.OPEN, OrderState.CANCEL_PENDING})
 

@@ -37,6 +37,7 @@ class WriterLinks:
 
     Attributes:
         traders: tells every trader that is there.
+        started: hears that the writer began: questions to an earlier life are lost.
         again: has the writer called again once it has handled what waits in its inbox.
         gather: waits a moment for more to come; every transaction takes disk and interpreter from orders.
     """
@@ -45,6 +46,7 @@ class WriterLinks:
     facts: FactLog
     reconciler: Tellable[ReconcilerMessage]
     traders: Callable[[LedgerChanged], object]
+    started: Callable[[], object]
     again: Callable[[], object]
     gather: Callable[[], None]
     clock: Clock
@@ -67,6 +69,7 @@ class LedgerWriter(BaseActor[LedgerMessage]):
 
     def begin(self) -> None:
         """Write what an earlier life left, and tell how the ledger stands."""
+        self._links.started()
         self._work()
 
     def finish(self) -> None:

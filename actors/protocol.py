@@ -158,7 +158,12 @@ class StreamsStarted:
     """What the user stream did not tell must be asked for: it delivers from now on, or told too little."""
 
 
-ReconcilerMessage: TypeAlias = RecoverSymbol | BooksRead | StreamsStarted | Tick
+@dataclass(frozen=True, slots=True)
+class BooksLost:
+    """The writer began anew: what it was asked to read before is not answered any more."""
+
+
+ReconcilerMessage: TypeAlias = RecoverSymbol | BooksRead | BooksLost | StreamsStarted | Tick
 
 # --- market feed --------------------------------------------------------------------------------
 

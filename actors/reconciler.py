@@ -21,7 +21,7 @@ from typing import Final, assert_never
 
 from actors import comparing
 from actors.account import Accounts
-from actors.address import Tellable
+from actors.address import Tellable, tell_one
 from actors.base import BaseActor, Surroundings
 from actors.capital import Capital
 from actors.differences import Differences
@@ -29,6 +29,7 @@ from actors.facts import FactLog
 from actors.news import Newsroom
 from actors.passes import Pass
 from actors.protocol import (
+    BooksLost,
     BooksRead,
     GatewayMessage,
     LedgerMessage,
@@ -61,7 +62,6 @@ SWEEP_PAUSE: Final = Nanos(SECOND)
 """Between two sweeps: a stream that keeps telling what nobody can read must not use up the requests."""
 SWEPT: Final = frozenset({DifferenceKind.FOREIGN_ORDER, DifferenceKind.ORDER_UNKNOWN_THERE})
 """The kinds that a sweep looks for among all subjects, so that what it does not find is over."""
-BELIEVED: Final = "executions are believed, not the stated size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +133,9 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         match message:
             case RecoverSymbol(symbol=symbol, life=life):
                 self._wanted[symbol] = life
+            case BooksLost():
+                if self._pass is not None:
+                    self._give_up(self._pass)
             case StreamsStarted():
                 self._sweep_wanted = True
             case BooksRead():
@@ -152,7 +155,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         if mono - self._swept_at >= SWEEP_EVERY:
             self._sweep_wanted = True
         for symbol, event in self._links.accounts.poll(mono, now):
-            self._tell_one(symbol, event)
+            tell_one(self._links.traders, symbol, event)
 
     def _start(self) -> None:
         if self._pass is not None or self.around.monotonic() < self._again_at:
@@ -274,7 +277,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         """Tell what a sweep found of an order, or have it asked for."""
         difference, report = finding.difference, finding.report
         if difference is not None and report is not None:
-            self._links.differences.mended(difference, BELIEVED)
+            self._links.differences.mended(difference, comparing.BELIEVED)
         if finding.gone and difference is not None:
             self._ask_gateway(order)  # it decides that it is over, and tells
         elif report is not None and finding.moves != (Move.ACCEPTED,):
@@ -284,7 +287,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
         """Write what a recovery found of an order."""
         intent, report = order.intent, finding.report
         if finding.difference is not None:
-            resolution = "failed in the books" if finding.gone else BELIEVED
+            resolution = "failed in the books" if finding.gone else comparing.BELIEVED
             self._links.differences.mended(finding.difference, resolution)
         # The ledger takes equal facts for repeats: the second one is a nanosecond later.
         for later, move in enumerate(finding.moves):
@@ -381,12 +384,7 @@ class Reconciler(BaseActor[ReconcilerMessage]):
             if self._wanted.get(symbol) == life:
                 del self._wanted[symbol]
             told = Recover(life=life, recovered=recovered, upto=message.upto, setting=setting)
-            self._tell_one(symbol, told)
-
-    def _tell_one(self, symbol: str, message: TraderMessage) -> None:
-        trader = self._links.traders.get(symbol)
-        if trader is not None:  # symbols come and go
-            trader.tell(message)
+            tell_one(self._links.traders, symbol, told)
 
     def _ask_gateway(self, order: Working) -> None:
         """Have an order asked for that is unknown still: it must not stay so for want of anybody asking."""

@@ -16,6 +16,7 @@ from actors.feed import FeedLinks, MarketFeed
 from actors.gateway import GatewayLinks, OrderGateway
 from actors.lanes import Lanes
 from actors.ledger_writer import LedgerWriter, WriterLinks
+from actors.protocol import BooksLost
 from actors.reconciler import Reconciler, ReconcilerLinks
 from actors.risk_guard import RiskGuard, RiskLinks
 from actors.user_feed import UserFeed, UserFeedLinks
@@ -42,6 +43,7 @@ def ledger(shared: Shared, around: Surroundings) -> pykka.ActorRef[Any]:
         facts=shared.facts,
         reconciler=shared.to[tree.RECONCILER],
         traders=shared.tell_traders,
+        started=partial(shared.if_there(tree.RECONCILER), BooksLost()),
         again=shared.to_writer,
         gather=partial(time.sleep, GATHER_FOR),
         clock=shared.outside.clock,

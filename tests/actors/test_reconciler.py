@@ -16,6 +16,7 @@ from actors.facts import FactLog
 from actors.ledger_writer import LedgerWriter, WriterLinks
 from actors.news import Newsroom
 from actors.protocol import (
+    BooksLost,
     BooksRead,
     FactsQueued,
     GatewayMessage,
@@ -98,6 +99,7 @@ class Rig:
                 facts=self.facts,
                 reconciler=self.to_reconciler,
                 traders=self.trader.tell,
+                started=lambda: None,
                 again=lambda: self.to_ledger.tell(FactsQueued()),
                 gather=lambda: None,
                 clock=self.clock,
@@ -714,3 +716,18 @@ def test_passes_are_counted_by_how_they_ended() -> None:
     assert 'quietmaker_reconciliations_total{result="agreed"} 2.0' in shown
     assert 'quietmaker_reconciliations_total{result="incomplete"} 1.0' in shown
     assert "quietmaker_last_reconciliation_timestamp_seconds 1.69992" in shown
+
+
+def test_books_that_a_crashed_writer_was_asked_for_are_asked_for_again_at_once() -> None:
+    rig = Rig()
+    rig.reconciler.on_receive(RecoverSymbol(symbol=SYMBOL, life="first"))
+    rig.to_ledger.take()  # the writer dies with the question
+    rig.reconciler.on_receive(BooksLost())
+    rig.later(SECOND)
+    assert rig.recovered() is not None  # and not only after half a minute
+
+
+def test_a_writer_that_starts_while_nothing_was_asked_for_changes_nothing() -> None:
+    rig = Rig()
+    rig.reconciler.on_receive(BooksLost())
+    assert rig.recover() is not None

@@ -96,11 +96,20 @@ def links(
         facts=facts,
         reconciler=reconciler or Told(),
         traders=(traders or Told()).tell,
+        started=lambda: None,
         again=lambda: None,
         gather=gather,
         clock=clock,
         metrics=make_metrics(),
     )
+
+
+def test_a_writer_that_starts_says_so() -> None:
+    ledger, clock, started = MemoryLedger(), HandClock(), list[bool]()
+    facts = FactLog(ledger, lambda: None)
+    noting = replace(links(ledger, facts, clock), started=lambda: started.append(True))
+    LedgerWriter(around("ledger", clock), noting).begin()
+    assert started == [True]
 
 
 def test_facts_wait_in_order_while_the_ledger_is_away() -> None:

@@ -3,7 +3,8 @@
 After each kill: the branch that the tree names restarts, nothing else does, every trader is recovered and
 every symbol has an order at the exchange again.
 Whether a symbol was quoting is what the exchange says: how long it had no order of it. An order that is
-filled or replaced leaves such a gap as well, so a short one is no outage.
+filled or replaced leaves such a gap as well, so one that is no longer than the longest of an undisturbed
+time before, on the same machine, is no outage.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ OVERRIDES: Final = (
 )
 WAVE_EVERY: Final = SECOND // 10
 REPLACED_WITHIN: Final = SECOND // 4
-"""A shorter gap between two orders is an order that another one replaces."""
+"""A shorter gap between two orders is never an outage."""
 STALLS: Final = 0.15
 """Share of the blows that only hold an actor up."""
 
@@ -60,12 +61,14 @@ class Report:
     Attributes:
         wrong: what must not have happened.
         uptime: share of the time in which each symbol had an order at the exchange.
+        gap: seconds up to which a gap between two orders is one that also an undisturbed run has.
         others: the same, but for the blows that hit what the symbol stands on; the least of all symbols.
     """
 
     blows: list[Blow] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     uptime: dict[str, float] = field(default_factory=dict)
+    gap: float = 0.0
     others: float = 1.0
 
     def by_role(self) -> list[tuple[str, int, float, float]]:
@@ -90,10 +93,18 @@ class ActorChaos:
         self._read = 0
         self._living: dict[str, set[str]] = {symbol: set() for symbol in rig.symbols}
 
-    def run(self, seconds: float) -> Report:
-        """Kill for so long."""
+    def run(self, seconds: float, *, calm: float) -> Report:
+        """Trade undisturbed for so long, and then kill for so long."""
         rig = self._rig
+        quiet = rig.clock.now()
+        self._pass(calm)
         began = rig.clock.now()
+        gaps = [
+            end - since
+            for symbol in rig.symbols
+            for since, end in without_order(rig.journal.notes, symbol, quiet, began, within=0)
+        ]
+        self.report.gap = max(REPLACED_WITHIN, *gaps) / SECOND
         end = rig.clock.monotonic() + int(seconds * SECOND)
         names = list(leaves(rig.trading.supervisor._root))
         round_: list[str] = []
@@ -145,7 +156,7 @@ class ActorChaos:
         end = self._rig.clock.monotonic() + 30 * SECOND
         while not wanted():
             if self._rig.clock.monotonic() > end:
-                self.report.wrong.append(f"never: {what}")
+                self.report.wrong.append(f"never: {what}\n{self._rig.story()}")
                 return
             self._step()
 
@@ -187,7 +198,8 @@ class ActorChaos:
     def _measure(self, since: int, until: int) -> None:
         notes, report = self._rig.journal.notes, self.report
         for symbol in self._rig.symbols:
-            bare = without_order(notes, symbol, since, until)
+            within = int(report.gap * SECOND)
+            bare = without_order(notes, symbol, since, until, within=within)
             report.uptime[symbol] = 1 - overlap(bare, since, until) / (until - since)
             mine = [blow for blow in report.blows if blow.hits(symbol)]
             spared = until - since - sum(blow.until - blow.since for blow in mine)
@@ -196,24 +208,26 @@ class ActorChaos:
                 report.others = min(report.others, 1 - gone / spared)
 
 
-def without_order(notes: list[Noted], symbol: str, since: int, until: int) -> list[tuple[int, int]]:
-    """Return when the exchange had no working order of a symbol, for longer than a replacement takes."""
+def without_order(
+    notes: list[Noted], symbol: str, since: int, until: int, *, within: int
+) -> list[tuple[int, int]]:
+    """Return when the exchange had no working order of a symbol, where that was longer than `within`."""
     living: set[str] = set()
     bare: list[tuple[int, int]] = []
     empty_since: int | None = since
     for note in notes:
-        if note.symbol != symbol:
+        if note.symbol != symbol or note.at > until:
             continue
         if note.what == OrderStatus.OPEN:
             living.add(note.client_id)
-            if empty_since is not None and note.at - empty_since > REPLACED_WITHIN:
-                bare.append((empty_since, note.at))
+            if empty_since is not None and note.at - max(empty_since, since) > within:
+                bare.append((max(empty_since, since), note.at))
             empty_since = None
         elif note.what in ENDED and note.client_id in living:
             living.discard(note.client_id)
             if not living:
                 empty_since = note.at
-    if empty_since is not None:
+    if empty_since is not None and until - empty_since > within:
         bare.append((empty_since, until))
     return bare
 

@@ -27,13 +27,15 @@ from tests.chaos.rig import Rig, running
 OTHERS: Final = 0.99
 """The least share of the time in which a symbol had an order at the exchange, its own restarts left out."""
 HANGS_AFTER: Final = Nanos(SECOND)
+CALM: Final = 20.0
+"""Seconds of trading before the first blow, by which to tell what is ordinary."""
 GONE_WITHIN: Final = 5 * SECOND
 
 
-def struck(*, seed: int, seconds: float, symbols: Sequence[str] = MANY) -> Report:
+def struck(*, seed: int, seconds: float, calm: float, symbols: Sequence[str] = MANY) -> Report:
     """Trade and kill for so long; then check that both sides agree to the last digit."""
     with running(*OVERRIDES, seed=seed, symbols=symbols) as rig:
-        report = ActorChaos(rig, seed).run(seconds)
+        report = ActorChaos(rig, seed).run(seconds, calm=calm)
         if not report.wrong:
             rig.until(rig.quoting, "everybody quotes again", waves=True)
             ends_well(rig, alerts={AlertKind.EXIT_REFUSED}, pulled=False, crashes=True)
@@ -82,6 +84,7 @@ def _print(report: Report) -> None:
     _say(f"{'killed':<12} {'times':>6} {'recovered in, s':>16} {'at most':>8}")
     for role, times, mean, most in report.by_role():
         _say(f"{role:<12} {times:>6} {mean:>16.2f} {most:>8.2f}")
+    _say(f"a gap of up to {report.gap:.2f} s between two orders is ordinary on this machine")
     for symbol, share in sorted(report.uptime.items()):
         _say(f"{symbol:<12} quoting {share:8.2%} of the whole time")
     _say(
@@ -95,7 +98,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    report = struck(seed=chosen.seed, seconds=chosen.minutes * 60)
+    report = struck(seed=chosen.seed, seconds=chosen.minutes * 60, calm=CALM)
     _print(report)
     wrong = list(report.wrong)
     if report.others < OTHERS:
