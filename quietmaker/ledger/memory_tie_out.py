@@ -115,7 +115,7 @@ class MemoryTieOutBooks:
         last = self._last()
         return TieOutStart(
             checkpoint=None if last is None else last.checkpoint,
-            oldest=min((fill.at for fill in self._ledger.fills.values()), default=None),
+            oldest=min((fill.at for fill in list(self._ledger.fills.values())), default=None),
             differences=tuple(self._ledger.tie_out.open.values()),
         )
 
@@ -124,7 +124,8 @@ class MemoryTieOutBooks:
     ) -> Books:
         """Return what the ledger says of the window and of what it is to be compared with."""
         told = self._ledger.tie_out
-        every = {trade_id: self._execution(f) for trade_id, f in self._ledger.fills.items()}
+        stored = list(self._ledger.fills.items())  # others write meanwhile
+        every = {trade_id: self._execution(fill) for trade_id, fill in stored}
         asked = {each.trade_id for each in account.executions} | {s for _, s in told.open}
         ids = account.client_ids
         wanted = {movement_reference(e, c) for e in account.executions for c in e.currencies}
@@ -143,12 +144,12 @@ class MemoryTieOutBooks:
         )
 
     def _last(self) -> TieOutDone | None:
-        done = (d for d in self._ledger.tie_out.tie_outs.values() if d.checkpoint is not None)
+        done = (d for d in list(self._ledger.tie_out.tie_outs.values()) if d.checkpoint is not None)
         return max(done, key=lambda each: each.at, default=None)
 
     def _movements(self) -> dict[str, Decimal]:
         sums: dict[str, Decimal] = {}
-        for each in self._ledger.tie_out.cash.values():
+        for each in list(self._ledger.tie_out.cash.values()):
             sums[each.currency] = plus(sums.get(each.currency, ZERO), each.amount)
         return sums
 

@@ -144,7 +144,7 @@ class ActorChaos:
         del actor
         self._await(lambda: self._back(lives, expected), f"{name} ({kind}) is back")
         strangers = [
-            n for n, life in self._lives().items() if (life != lives[n]) is not (n in expected)
+            n for n, life in self._lives().items() if (life != lives.get(n)) is not (n in expected)
         ]
         if strangers:
             self.report.wrong.append(f"{name} ({kind}): {', '.join(strangers)} besides")
