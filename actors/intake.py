@@ -94,6 +94,7 @@ class Intake:
         self.lines = {symbol: Line(slot, now) for symbol, slot in slots.items()}
         self.heard: int = now
         self._heard_at = clock.now()
+        self._lag: int | None = None
         self._holds: set[StaleReason] = set()
         self._counts = dict.fromkeys(MarketKind, 0)
         self._mutex = threading.Lock()
@@ -151,10 +152,12 @@ class Intake:
         """Hand the counts of events to the metrics, a few times a second; return how many there were."""
         with self._mutex:
             counts, self._counts = self._counts, dict.fromkeys(MarketKind, 0)
-            heard = self._heard_at
+            heard, lag = self._heard_at, self._lag
         for kind, number in counts.items():
             if number:
                 self._metrics.market_event(kind, heard, number)
+        if lag is not None:
+            self._metrics.market_lag(Nanos(lag))
         return sum(counts.values())
 
     def holds(self, reason: StaleReason) -> bool:
@@ -167,6 +170,7 @@ class Intake:
         match event:
             case BookDelta():  # first, because nearly everything is one
                 self._counts[MarketKind.DELTA] += 1
+                self._lag = now - event.at
                 self._judge(line, event.symbol, line.book.delta(event), now)
             case TouchQuote():
                 self._counts[MarketKind.TOUCH] += 1

@@ -62,10 +62,13 @@ OVERVIEW: Final = Dashboard(
         ),
         Panel(
             title="Age of the market data",
-            about="Time since the last market event of any symbol.",
+            about="Time since the last event of any symbol, and how long the latest one was under way.",
             kind="stat",
             unit="s",
-            queries=(Query(f"time() - {m('quietmaker_market_last_event_timestamp_seconds')}"),),
+            queries=(
+                Query(f"time() - {m('quietmaker_market_last_event_timestamp_seconds')}", "age"),
+                Query(m("quietmaker_market_data_lag_seconds"), "under way"),
+            ),
             steps=good_below(5, 60),
             width=6,
             height=4,

@@ -153,6 +153,10 @@ class Families:
         self._market_at = self._gauge(
             "market_last_event_timestamp_seconds", "When the last market event was received."
         )
+        self._market_lag = self._gauge(
+            "market_data_lag_seconds",
+            "From the exchange's time of the latest change of a book to its receipt; clock skew is in it.",
+        )
         lost = self._counter(
             "market_data_lost", "Times that a book could not be trusted.", "reason"
         )

@@ -132,6 +132,10 @@ class Metrics(Families):
         self._market_events[kind].inc(count)
         self._market_at.set(epoch_seconds(at))
 
+    def market_lag(self, lag: Nanos) -> None:
+        """Set how long the latest change of a book was under way."""
+        self._market_lag.set(lag / SECOND)
+
     def market_data_lost(self, reason: StaleReason) -> None:
         """Count a book that could not be trusted any more."""
         self._lost[reason].inc()

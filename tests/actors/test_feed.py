@@ -71,6 +71,7 @@ class Rig:
     hears: bool = True
 
     def __post_init__(self) -> None:
+        self.metrics = make_metrics()
         self.slots = {symbol: WatchedSlot() for symbol in ("A-USD", "B-USD")}
         self.feed = MarketFeed(
             around("feed", self.clock, self.failures),
@@ -78,7 +79,7 @@ class Rig:
                 stream=self.stream,
                 products={s: make_product(symbol=s) for s in ("A-USD", "B-USD", "C-USD")},
                 slots=self.slots,
-                metrics=make_metrics(),
+                metrics=self.metrics,
                 clock=self.clock,
             ),
         )
@@ -125,6 +126,16 @@ def test_a_book_is_kept_and_its_touch_handed_on() -> None:
     assert isinstance(touch, TouchChanged)
     assert (touch.bid, touch.bid_size, touch.ask) == (101, 3, 102)
     assert touch.now == rig.clock.now()  # our clock, whatever the exchange's says
+
+
+def test_it_is_measured_how_long_the_latest_change_was_under_way() -> None:
+    rig = Rig()
+    happened = Instant(rig.clock.now() - SECOND // 4)
+    changes = ((Side.BUY, Ticks(101), Lots(3)),)
+    rig.market(snapshot("A-USD", 1), BookDelta(symbol="A-USD", at=happened, changes=changes))
+    rig.later(0)
+    lag = rig.metrics.registry.get_sample_value("quietmaker_market_data_lag_seconds")
+    assert lag == 0.25
 
 
 def test_touches_of_a_symbol_with_depth_are_passed_over() -> None:

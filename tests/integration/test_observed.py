@@ -103,7 +103,12 @@ class Watched:
         mend()
         self.calm()
         fired = self.prom.fired(since) - {"Watchdog"}
-        assert set(alerts) <= fired <= {*alerts, *also}
+        assert set(alerts) <= fired <= {*alerts, *also}, self.errors()
+
+    def errors(self) -> str:
+        """Return what the bot has logged of errors until now."""
+        lines = self.run.lines_so_far()
+        return "\n".join(str(line) for line in lines if line["level"] == "error")
 
 
 def exchange_of(instance: ExchangeInstance) -> CoinbaseExchange:

@@ -80,6 +80,14 @@ class Run:
             if line["event"] == event and fields.items() <= line.items():
                 return line
 
+    def lines_so_far(self) -> list[dict[str, Any]]:
+        """Return every line that was logged until now."""
+        while not self._queue.empty():
+            line = self._queue.get()
+            if line is not None:
+                self.lines.append(line)
+        return self.lines
+
     def get(self, path: str) -> tuple[int, str]:
         url = Home(self.home).instance().management_url + path
         try:
