@@ -29,6 +29,8 @@ from tests.chaos.reload_texts import BAD, Quote, good, put
 from tests.supervisors.test_trading import SYMBOLS, Rig
 
 PATIENCE = 30.0
+SETTLED = 2.0
+"""Seconds until nothing rests any more that the new bounds forbid; no quote leaves so soon by itself."""
 STEP = 0.002
 ROOM = ("risk.max_orders_per_minute=600", "exchange.requests.entries_per_minute=6000")
 """Limits of the start, which are the ceilings: every reload that moves quotes costs orders."""
@@ -104,9 +106,9 @@ class Storm:
         while time.monotonic() < until:
             self.step()
 
-    def await_(self, wanted: object, what: str) -> None:
+    def await_(self, wanted: object, what: str, *, within: float = PATIENCE) -> None:
         assert callable(wanted)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + within
         while not wanted():
             if time.monotonic() > deadline:
                 raise AssertionError(f"never: {what}")
@@ -134,7 +136,9 @@ class Storm:
                 self.flaw(f"reload {number} was good: {outcome.problems}")
         elif outcome.result is Result.APPLIED:
             self.await_(
-                lambda: not self.outside(now), f"quotes within generation {outcome.generation}"
+                lambda: not self.outside(now),
+                f"quotes within generation {outcome.generation}",
+                within=SETTLED,
             )
 
     def quotes(self) -> dict[str, Quote]:

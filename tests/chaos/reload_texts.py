@@ -15,15 +15,18 @@ def good(rng: random.Random, quotes: Mapping[str, Quote]) -> str:
     """Return a configuration that means something, around the market as it stands."""
     size = rng.choice([5, 10, 15, 25])
     levels = [str(size)] * rng.randint(1, 3)
+    # Mostly no price moves, so that nothing else takes quotes away that are outside of new bounds.
+    calm = rng.random() < 0.7
+    improve, refresh = (0, 5) if calm else (rng.randint(-2, 4), rng.randint(1, 5))
     lines = [
         "reload: {poll_seconds: null}",
         "exchange: {requests: {entries_per_minute: 6000}}",
         f"logging: {{level: {rng.choice(['debug', 'info', 'warning'])}}}",
         f"filter: {{min_win_rate_pct: {rng.randint(1, 40)}, shadow: {rng.choice(['true', 'false'])}}}",
         "defaults:",
-        f"  quote: {{level_sizes: [{', '.join(levels)}], improve_ticks: {rng.randint(-2, 4)},"
-        f" refresh_ticks: {rng.randint(1, 5)}, max_age_seconds: {rng.choice([2, 30, 600])},"
-        f" cooldown_seconds: {rng.choice([0, 2])}, level_spacing_pct: 0.{rng.randint(1, 3)}}}",
+        f"  quote: {{level_sizes: [{', '.join(levels)}], improve_ticks: {improve},"
+        f" refresh_ticks: {refresh}, max_age_seconds: {rng.choice([30, 600])},"
+        f" cooldown_seconds: {rng.choice([0, 2])}, level_spacing_pct: 0.{1 if calm else 3}}}",
         f"  gates: {{min_spread_pct: 0.0{rng.randint(1, 9)}, include_fees: {rng.choice(['true', 'false'])}}}",
         f"  exits: {{min_profit_pct: 0.{rng.randint(1, 3)}, max_lifetime_seconds: {rng.choice([5, 60])},"
         f" stale_patience_seconds: {rng.choice([1, 10])}}}",
