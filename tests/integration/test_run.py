@@ -84,8 +84,10 @@ class Run:
         """Return every line that was logged until now."""
         while not self._queue.empty():
             line = self._queue.get()
-            if line is not None:
-                self.lines.append(line)
+            if line is None:
+                self._queue.put(None)  # for whoever waits for the end
+                break
+            self.lines.append(line)
         return self.lines
 
     def get(self, path: str) -> tuple[int, str]:
