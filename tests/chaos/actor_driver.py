@@ -39,19 +39,19 @@ class Blow:
     """What was done to an actor, and what came of it.
 
     Attributes:
-        restarted: the actors of its branch.
+        branch: the actors that stand or fall with it; a mere stall holds them up as well.
         since, until: the times of the blow, and at which every trader was recovered and every symbol quoted.
     """
 
     name: str
     kind: str
-    restarted: tuple[str, ...]
+    branch: tuple[str, ...]
     since: int
     until: int
 
     def hits(self, symbol: str) -> bool:
         """Return whether the symbol stands on what was hit; a market feed restarts alone, and is all's."""
-        return self.name == tree.FEED or tree.trader(symbol) in self.restarted
+        return self.name == tree.FEED or tree.trader(symbol) in self.branch
 
 
 @dataclass(slots=True)
@@ -149,7 +149,13 @@ class ActorChaos:
         if strangers:
             self.report.wrong.append(f"{name} ({kind}): {', '.join(strangers)} besides")
         self.report.blows.append(
-            Blow(name=name, kind=kind, restarted=expected, since=since, until=rig.clock.now())
+            Blow(
+                name=name,
+                kind=kind,
+                branch=self._branch(name),
+                since=since,
+                until=rig.clock.now(),
+            )
         )
 
     def _await(self, wanted: Any, what: str) -> None:
