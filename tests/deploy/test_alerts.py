@@ -130,7 +130,8 @@ def parses(words: list[str]) -> None:
     """Check that the command takes these arguments."""
     command, rest = command_of(words)
     assert not isinstance(command, click.Group), words
-    command.make_context(command.name, rest)
+    above = click.Context(root, info_name="quietmaker", **root.context_settings)
+    command.make_context(command.name, rest, parent=above)
 
 
 def test_a_metric_label_or_value_that_does_not_exist_is_found() -> None:
