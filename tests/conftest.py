@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.kit.spread import spread
+
 importlib.import_module("tests.kit.loopback.sitecustomize")
 _LOOPBACK = Path(__file__).with_name("kit") / "loopback"
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -29,6 +31,11 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Keep bytes and long texts out of names: made anew in each process, they differ; names may not."""
     odd = isinstance(val, str) and (len(val) > _LONGEST_NAME or not val.isprintable())
     return argname if odd or isinstance(val, bytes) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, in every worker."""
+    items[:] = spread(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -12,7 +12,7 @@ PRODUCTION: Final = frozenset({"quietmaker", "actors", "supervisors", "bench", "
 TESTS: Final = ROOT / "tests"
 _OTHERS: Final = {
     *("test_loopback.py", "test_production_code.py", "test_catalogue.py"),
-    "test_pykka_contract.py",
+    *("test_pykka_contract.py", "test_spread.py"),
 }
 """What keeps the tests themselves in order, and what holds a library to what we build on."""
 
