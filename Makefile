@@ -72,7 +72,7 @@ $(PROMETHEUS)/promtool: deploy/prometheus/fetch
 	@deploy/prometheus/fetch $(PROMETHEUS) || echo "the tests of the alerts will be skipped" >&2
 
 test: lint sdk prometheus
-	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-compiled: install
 	$(BIN)/python -m tests.kit.on_compiled $(ARGS)

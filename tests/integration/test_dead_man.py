@@ -100,10 +100,12 @@ def test_quotes_of_a_killed_bot_expire_and_those_of_a_living_one_are_renewed(
     with trading(tmp_path, monkeypatch, *life) as (run, exchange):
         first = entries(exchange)
         # Long after these would have expired, others stand in their place.
-        assert until(lambda: bool(entries(exchange)) and not entries(exchange) & first, 3 * LIFE)
+        assert until(lambda: bool(entries(exchange)) and not entries(exchange) & first, PATIENCE)
         run.process.kill()
         run.process.wait()
-        assert until(lambda: not entries(exchange), LIFE + 3)
+        assert until(
+            lambda: not entries(exchange), 3 * LIFE
+        )  # without an end they would rest for ever
 
 
 def test_a_second_signal_ends_at_once_and_leaves_no_order(
