@@ -25,8 +25,8 @@ READY_WITHIN: Final = 45.0
 PROVED_WITHIN: Final = 10.0
 STORMY: Final = 15.0
 """Seconds more for everything, when the exchange failed while it started."""
-STEP_WITHIN: Final = 6.0
-"""Seconds of trading in which a step usually comes many times."""
+STEP_WITHIN: Final = 20.0
+"""Seconds of trading in which every step comes, most of them many times; a segment is made more rarely."""
 REST_EVERY: Final = 40
 TRADING_FOR: Final = 1.0
 STARTING_FOR: Final = 1.8
