@@ -9,13 +9,18 @@ import re
 
 
 class Lineage:
-    """The runs before one's own."""
+    """One's own run, and those before it."""
 
     def __init__(self, prefix: str) -> None:
         """Begin with the prefix of this run, or of a life in it; one without a number has no ancestors."""
         own = re.match(r"(\D+)(\d+)", prefix)
         self._run = int(own[2]) if own else 0
+        self._marks = (f"{prefix}-", f"{prefix}.")
         self._any = re.compile(rf"{re.escape(own[1] if own else prefix)}(\d+)[-.]")
+
+    def is_own(self, client_id: str) -> bool:
+        """Return whether an order is of this run."""
+        return client_id.startswith(self._marks)
 
     def is_earlier(self, client_id: str) -> bool:
         """Return whether an order is of an earlier run."""

@@ -36,7 +36,6 @@ class Strays:
         differences: Differences,
     ) -> None:
         """Know of none; `prefix` begins every client id of this run."""
-        self._marks = (f"{prefix}-", f"{prefix}.")
         self._lineage = Lineage(prefix)
         self._recalled: set[str] = set()
         self._exchange = exchange
@@ -87,7 +86,7 @@ class Strays:
         found = {
             report.client_id: report
             for report in open_now
-            if report.client_id.startswith(self._marks) and report.client_id not in ours
+            if self._lineage.is_own(report.client_id) and report.client_id not in ours
         }
         for client_id in found.keys() & self._suspects:
             self._call_back(found[client_id], now)
@@ -118,7 +117,7 @@ class Strays:
             if self._lineage.is_earlier(client_id):
                 self._news.store(fill)
             return False
-        known = client_id.startswith(self._marks) or client_id in self._recalled
+        known = self._lineage.is_own(client_id) or client_id in self._recalled
         return known and self._news.filled(fill)
 
     def _call_back(self, report: OrderReport, now: Instant) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from actors.comparing import LISTED_LATE
 from actors.lineage import Lineage
 from actors.news import Newsroom
 from quietmaker.core.product import Product
@@ -22,8 +23,6 @@ from quietmaker.telemetry.logs import Log
 PATIENCE: Final = Nanos(2 * SECOND)
 """Books that can be read answer sooner."""
 EVERY: Final = Nanos(5 * SECOND)
-LISTED_LATE: Final = Nanos(600 * SECOND)
-"""Executions are asked for from so long before the last look: some are listed late."""
 CLOCKS_APART: Final = Nanos(10 * SECOND)
 """An order of an earlier run may have been executed before this one began, on a clock that differs."""
 
@@ -42,7 +41,6 @@ class WithoutBooks:
         monotonic: Callable[[], Nanos],
     ) -> None:
         """Have looked at nothing yet; `prefix` begins every client id of this run."""
-        self._marks = (f"{prefix}-", f"{prefix}.")
         self._lineage = Lineage(prefix)
         self._exchange = exchange
         self._products = products
@@ -81,6 +79,6 @@ class WithoutBooks:
 
     def _is_ours(self, client_id: str, at: Instant) -> bool:
         """Return whether an execution can only have come to the books through this process."""
-        if client_id.startswith(self._marks):
+        if self._lineage.is_own(client_id):
             return True
         return self._lineage.is_earlier(client_id) and at >= self._news.began + CLOCKS_APART

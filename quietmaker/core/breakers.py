@@ -158,8 +158,7 @@ def step(
 def _trip(
     state: BreakerState, reading: Reading, policy: BreakerPolicy, now: Instant
 ) -> BreakerState:
-    fresh = now - state.armed_at >= policy.forget_after or state.breaker in HEALING
-    trips = 1 if fresh else state.trips + 1
+    trips = 1 if now - state.armed_at >= policy.forget_after else state.trips + 1
     halted = trips > policy.max_resumes and state.breaker not in HEALING
     until = Instant(0) if halted else Instant(max(now + policy.cool_down, reading.not_before))
     times = f"; tripped {trips} times, {policy.max_resumes} resumptions are allowed"
